@@ -1,0 +1,99 @@
+"""Reads a picture somebody sent, safely, whatever its mode; writes pictures for people.
+
+Knows Pillow and the pixel limit. The size is read from the header before anything is decoded: a 9 KB file can
+claim 81 megapixels. Every reader of an upload goes through ``open_picture``.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipelines.base import Picture
+from pipelines.errors import StudioError
+
+MAX_PIXELS = 25_000_000
+MAX_BYTES = 50_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+def open_picture(data: bytes, background: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+    """The first frame as an upright RGB picture; transparency is laid on ``background``.
+
+    CMYK, 16-bit, palette, grey, animated and EXIF-turned pictures all come out as 8-bit RGB.
+    Raises ``StudioError`` for what is not a picture, is cut short or has more than ``MAX_PIXELS``.
+    """
+    if len(data) > MAX_BYTES:
+        raise StudioError(
+            "picture.bytes",
+            "The picture has {megabytes} MB; at most {limit} MB are read.",
+            megabytes=round(len(data) / 1e6),
+            limit=MAX_BYTES // 1_000_000,
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own, lower limit follows
+            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            raise _too_large(width, height)
+        picture.seek(0)
+        picture.load()
+    except Image.DecompressionBombError as error:
+        raise StudioError(
+            "picture.bomb",
+            "The picture claims more pixels than can be decoded safely; at most {limit} megapixels are read.",
+            limit=MAX_PIXELS // 1_000_000,
+        ) from error
+    except UnidentifiedImageError:
+        raise StudioError(
+            "picture.unknown", "This file is not a picture that can be read. PNG, JPEG, WebP, GIF, BMP and TIFF can."
+        ) from None
+    except (OSError, SyntaxError, EOFError, ValueError) as error:
+        raise StudioError(
+            "picture.broken",
+            "The picture is cut short or damaged and could not be decoded ({reason}).",
+            reason=str(error)[:80],
+        ) from error
+    return _rgb(ImageOps.exif_transpose(picture), background)
+
+
+def _too_large(width: int, height: int) -> StudioError:
+    return StudioError(
+        "picture.pixels",
+        "The picture is {width} x {height}, {megapixels} megapixels; at most {limit} "
+        "megapixels are read. Make it smaller first.",
+        width=width,
+        height=height,
+        megapixels=round(width * height / 1e6, 1),
+        limit=MAX_PIXELS // 1_000_000,
+    )
+
+
+def _rgb(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    if picture.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        _, high = picture.getextrema()
+        top = 65535 if isinstance(high, (int, float)) and high > 255 else 255
+        grey = picture.convert("F").point(lambda value: value * (255.0 / top) + 0.5)
+        return grey.convert("L").convert("RGB")
+    if picture.has_transparency_data:
+        over = picture.convert("RGBA")
+        under = Image.new("RGBA", over.size, (*background, 255))
+        return Image.alpha_composite(under, over).convert("RGB")
+    return picture.convert("RGB")
+
+
+def png(picture: Image.Image) -> bytes:
+    """Lossless, for results. Level 6 is Pillow's default and a good trade here."""
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def webp(picture: Image.Image, quality: int = 80) -> Picture:
+    """Small and quick, for previews and sample grids."""
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=quality, method=2)
+    return Picture(out.getvalue(), "image/webp", picture.width, picture.height)

@@ -1,0 +1,173 @@
+"""What can be asked for: one frozen, validated class a kind of job.
+
+The ranges here are the only ones: sliders read them from the fields, the API and a replayed recipe are checked by
+them. Imports no torch, so that the web process can refuse a bad request before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from pipelines.base import Request
+from pipelines.errors import StudioError
+from pipelines.registry import register
+
+MAX_PROMPT_WORDS = 4000
+MAX_SEED = 2**32 - 1
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+#: -1 asks for a fresh one; the engine replaces it before the job is written down, so every recipe has a number
+Seed = Annotated[int, Field(ge=-1, le=MAX_SEED)]
+Size = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
+
+
+def _prompt(text: str, field: str) -> str:
+    words = len(text.split())
+    if words == 0:
+        raise StudioError("prompt.empty", "The prompt is empty. Write what you would like to get.")
+    if words > MAX_PROMPT_WORDS or len(text) > 10 * MAX_PROMPT_WORDS:
+        raise StudioError(
+            "prompt.long",
+            "The {field} has {words} words and {characters} characters; at most {limit} words and "
+            "{characters_limit} characters are read. Shorten it; nothing was cut.",
+            field=field,
+            words=words,
+            characters=len(text),
+            limit=MAX_PROMPT_WORDS,
+            characters_limit=10 * MAX_PROMPT_WORDS,
+        )
+    return text
+
+
+def title_of(text: str, limit: int = 60) -> str:
+    """The first line of ``text``, at most ``limit`` characters."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+@register("text", pipeline="pipelines.text:TextPipeline", task="text")
+class TextRequest(Request):
+    """Chat (``mode`` chat: system prompt and turns) or free continuation (``mode`` continue: the prompt goes on)."""
+
+    prompt: str
+    system: str = Field("", max_length=8000)
+    mode: Literal["chat", "continue"] = "chat"
+    #: earlier turns of the conversation, oldest first: (role, text) with role user or assistant
+    history: tuple[tuple[Literal["user", "assistant"], str], ...] = Field((), max_length=100)
+    max_new_tokens: int = Field(256, ge=1, le=2048)
+    temperature: float = Field(0.7, ge=0, le=2)
+    top_p: float = Field(0.95, gt=0, le=1)
+    top_k: int = Field(50, ge=0, le=1000)
+    repetition_penalty: float = Field(1.1, ge=1, le=2)
+    stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = Field((), max_length=8)
+    seed: Seed = -1
+
+    @field_validator("prompt")
+    @classmethod
+    def _check_prompt(cls, value: str) -> str:
+        return _prompt(value, "prompt")
+
+    def title(self) -> str:
+        return title_of(self.prompt)
+
+
+@register("image", pipeline="pipelines.image:ImagePipeline", task="image")
+class ImageRequest(Request):
+    """Pictures from words. ``scheduler`` empty: the one the model came with."""
+
+    prompt: str
+    negative_prompt: str = Field("", max_length=4000)
+    steps: int = Field(20, ge=1, le=150)
+    guidance: float = Field(5.0, ge=0, le=30)
+    width: Size = 512
+    height: Size = 512
+    count: int = Field(1, ge=1, le=8)
+    seed: Seed = -1
+    scheduler: Literal[
+        "", "ddim", "ddpm", "dpm++ 2m", "dpm++ 2m karras", "euler", "euler a", "heun", "lcm", "pndm", "unipc"
+    ] = ""
+
+    @field_validator("prompt")
+    @classmethod
+    def _check_prompt(cls, value: str) -> str:
+        return _prompt(value, "prompt")
+
+    def title(self) -> str:
+        return title_of(self.prompt)
+
+
+@register("style", pipeline="pipelines.style.pipeline:StylePipeline", task="style")
+class StyleRequest(Request):
+    """A photo painted in a built-in style (``style``, its id) or in that of any picture (``style_picture``)."""
+
+    photo: Digest
+    style: str = ""
+    style_picture: Digest | None = None
+    strength: float = Field(1.0, ge=0, le=1)
+    keep_colors: bool = False
+
+    @model_validator(mode="after")
+    def _one_style(self) -> StyleRequest:
+        if not self.style and self.style_picture is None:
+            raise StudioError(
+                "style.none", "Choose one of the built-in styles or give a picture to take the style from."
+            )
+        return self
+
+    def files(self) -> tuple[str, ...]:
+        return (self.photo,) if self.style_picture is None else (self.photo, self.style_picture)
+
+    def title(self) -> str:
+        return self.style or "style of a picture"
+
+
+@register("training", pipeline="pipelines.training.pipeline:TrainingPipeline", interactive=False)
+class TrainingRequest(Request):
+    """A GAN trained on a data set.
+
+    Ends after ``seconds`` of device time or after ``steps``, whichever comes first; 0: no such limit.
+    ``recipe`` names the losses and networks;
+    """
+
+    recipe: str = "r1"
+    dataset: str = "fashion-mnist"
+    seconds: float = Field(60, ge=0, le=7 * 86400)
+    steps: int = Field(0, ge=0, le=1_000_000)
+    width: int = Field(16, ge=4, le=256)
+    batch: int = Field(64, ge=2, le=1024)
+    latent: int = Field(64, ge=2, le=512)
+    learning_rate: float = Field(1e-3, gt=0, le=0.1)
+    gamma: float = Field(1.0, ge=0, le=100)
+    penalty_every: int = Field(4, ge=1, le=64)
+    seed: Seed = -1
+
+    @model_validator(mode="after")
+    def _some_end(self) -> TrainingRequest:
+        if self.seconds == 0 and self.steps == 0:
+            raise StudioError(
+                "training.endless",
+                "Give a time budget or a number of steps; with both at 0 the training would never end.",
+            )
+        return self
+
+    def title(self) -> str:
+        return f"{self.recipe} · {self.dataset}"
+
+
+@register("sample", pipeline="pipelines.training.sampler:SamplePipeline")
+class SampleRequest(Request):
+    """New pictures from a generator trained here. ``generator`` is the sha256 of its safetensors file."""
+
+    generator: Digest
+    count: int = Field(16, ge=1, le=256)
+    truncation: float = Field(1.0, ge=0, le=2)
+    seed: Seed = -1
+
+    def files(self) -> tuple[str, ...]:
+        return (self.generator,)
+
+    def title(self) -> str:
+        return f"{self.count} samples"
