@@ -1,0 +1,1 @@
+"""The application: the page, the jobs behind it, what people made."""
