@@ -1,0 +1,214 @@
+"""What people made and what they gave us to work on, each seen by its owner only.
+
+Knows rows and blobs. Deleting an item deletes its file once nothing else names it. Somebody else's item is simply
+not there.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from pipelines.errors import StudioError
+from studio.library.made import Made
+from studio.store.blobs import Blobs
+from studio.store.database import Database
+from studio.store.tables import BlobRow, ItemRow, UploadRow
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing in somebody's library. ``recipe`` is what is inside the file too."""
+
+    id: str
+    owner: str
+    job_id: str | None
+    kind: str
+    title: str
+    name: str
+    media_type: str
+    digest: str
+    bytes: int
+    width: int
+    height: int
+    created: float
+    has_thumbnail: bool
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"/library/{self.id}/{quote(self.name)}"
+
+    @property
+    def download_url(self) -> str:
+        return f"{self.url}?download=1"
+
+    @property
+    def thumbnail_url(self) -> str | None:
+        return f"/library/{self.id}/thumbnail" if self.has_thumbnail else None
+
+    def json(self) -> dict[str, Any]:
+        """For events and the API: everything but the owner."""
+        return {
+            "id": self.id,
+            "job_id": self.job_id,
+            "kind": self.kind,
+            "title": self.title,
+            "name": self.name,
+            "media_type": self.media_type,
+            "digest": self.digest,
+            "bytes": self.bytes,
+            "width": self.width,
+            "height": self.height,
+            "created": self.created,
+            "url": self.url,
+            "thumbnail_url": self.thumbnail_url,
+            "download_url": self.download_url,
+            "recipe": dict(self.recipe),
+        }
+
+
+class Library:
+    """Items and uploads by owner."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self.blobs = blobs
+
+    def items(self, owner: str, kinds: Sequence[str] = (), limit: int = 60, before: float | None = None) -> list[Item]:
+        """``owner``'s items, newest first; ``before`` (a time of creation) pages on."""
+        query = select(ItemRow, BlobRow.bytes).join(BlobRow, ItemRow.digest == BlobRow.digest)
+        query = query.where(ItemRow.owner == owner).order_by(ItemRow.created.desc(), ItemRow.id).limit(limit)
+        if kinds:
+            query = query.where(ItemRow.kind.in_(kinds))
+        if before is not None:
+            query = query.where(ItemRow.created < before)
+        with self._database.read() as session:
+            return [_item(row, size) for row, size in session.execute(query)]
+
+    def of_job(self, owner: str, job_id: str) -> list[Item]:
+        """What ``job_id`` made, in the order in which it was made."""
+        query = select(ItemRow, BlobRow.bytes).join(BlobRow, ItemRow.digest == BlobRow.digest)
+        query = query.where(ItemRow.owner == owner, ItemRow.job_id == job_id).order_by(ItemRow.created, ItemRow.id)
+        with self._database.read() as session:
+            return [_item(row, size) for row, size in session.execute(query)]
+
+    def get(self, owner: str, item_id: str) -> Item:
+        with self._database.read() as session:
+            row = session.get(ItemRow, item_id)
+            if row is None or row.owner != owner:
+                raise StudioError("item.unknown", "There is nothing named {item} in your library.", item=item_id[:40])
+            blob = session.get_one(BlobRow, row.digest)
+            return _item(row, blob.bytes)
+
+    def thumbnail(self, owner: str, item_id: str) -> str | None:
+        """The digest of the thumbnail, None where the item has none."""
+        self.get(owner, item_id)
+        with self._database.read() as session:
+            return session.get_one(ItemRow, item_id).thumbnail
+
+    def delete(self, owner: str, item_id: str) -> None:
+        """Takes the item out of the library; its file goes when nothing else names it."""
+        self.get(owner, item_id)
+        with self._database.write() as session:
+            row = session.get(ItemRow, item_id)
+            if row is None:  # deleted in another window since we looked
+                return
+            digests = [digest for digest in (row.digest, row.thumbnail) if digest]
+            session.delete(row)
+            session.flush()
+            gone = [digest for digest in digests if not _named(session, digest)]
+            session.execute(delete(BlobRow).where(BlobRow.digest.in_(gone)))
+        for digest in gone:  # after the commit: a kill here leaves an orphan, which the next start sweeps
+            self.blobs.remove(digest)
+
+    def keep_upload(self, owner: str, data: bytes, media_type: str = "application/octet-stream") -> str:
+        """Keeps a file somebody gave us; returns the sha256 to name it by in a request."""
+        digest = self.blobs.put(data)
+        with self._database.write() as session:
+            _list_blob(session, digest, len(data), media_type)
+            row = {"owner": owner, "digest": digest, "created": time.time()}
+            session.execute(insert(UploadRow).values(row).on_conflict_do_nothing())
+        return digest
+
+    def check_owned(self, owner: str, digests: Iterable[str]) -> None:
+        """Raises a ``StudioError`` unless ``owner`` uploaded or made every file named. A digest is no key."""
+        with self._database.read() as session:
+            for digest in digests:
+                upload = session.get(UploadRow, (owner, digest))
+                item = select(ItemRow.id).where(ItemRow.owner == owner, ItemRow.digest == digest).limit(1)
+                if upload is None and session.execute(item).first() is None:
+                    raise StudioError(
+                        "file.unknown", "There is no file {digest} of yours; upload it again.", digest=digest[:12]
+                    )
+
+    def listed(self) -> set[str]:
+        """Every digest that a row names."""
+        with self._database.read() as session:
+            return set(session.scalars(select(BlobRow.digest)))
+
+
+def add_items(session: Session, owner: str, job_id: str, kind: str, made: Sequence[Made]) -> list[Item]:
+    """Lists finished files, within the transaction that ends their job: both are there, or neither."""
+    items = []
+    now = time.time()
+    for number, one in enumerate(made):
+        _list_blob(session, one.digest, one.bytes, one.media_type)
+        if one.thumbnail is not None:
+            _list_blob(session, one.thumbnail, one.thumbnail_bytes, "image/webp")
+        row = ItemRow(
+            id=uuid.uuid4().hex,
+            owner=owner,
+            job_id=job_id,
+            kind=kind,
+            title=one.title,
+            name=one.name,
+            media_type=one.media_type,
+            digest=one.digest,
+            thumbnail=one.thumbnail,
+            width=one.width,
+            height=one.height,
+            recipe=dict(one.recipe),
+            created=now + number * 1e-5,  # keeps the order of making when sorted by time
+        )
+        session.add(row)
+        items.append(_item(row, one.bytes))
+    return items
+
+
+def _list_blob(session: Session, digest: str, size: int, media_type: str) -> None:
+    row = {"digest": digest, "bytes": size, "media_type": media_type, "created": time.time()}
+    session.execute(insert(BlobRow).values(row).on_conflict_do_nothing())
+
+
+def _named(session: Session, digest: str) -> bool:
+    item = select(ItemRow.id).where(or_(ItemRow.digest == digest, ItemRow.thumbnail == digest)).limit(1)
+    upload = select(UploadRow.owner).where(UploadRow.digest == digest).limit(1)
+    return session.execute(item).first() is not None or session.execute(upload).first() is not None
+
+
+def _item(row: ItemRow, size: int) -> Item:
+    return Item(
+        id=row.id,
+        owner=row.owner,
+        job_id=row.job_id,
+        kind=row.kind,
+        title=row.title,
+        name=row.name,
+        media_type=row.media_type,
+        digest=row.digest,
+        bytes=size,
+        width=row.width,
+        height=row.height,
+        created=row.created,
+        has_thumbnail=row.thumbnail is not None,
+        recipe=row.recipe,
+    )

@@ -1,0 +1,81 @@
+"""Files named by the sha256 of their content, written so that a kill at any moment leaves no half file.
+
+Knows the disk only: both the web process and the worker write here, and neither waits for the other. Whether a
+file is listed anywhere is the database's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_PARTIAL = ".partial-"
+
+
+def write_safely(path: Path, data: bytes) -> None:
+    """Beside, fsync, rename, fsync the folder: afterwards ``path`` is whole or was never there."""
+    handle, partial = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class Blobs:
+    """The blob folder: ``put`` returns the name, ``path`` gives the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, data: bytes) -> str:
+        """Keeps ``data`` and returns its digest. The same bytes twice are kept once."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.path(digest)
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            write_safely(path, data)
+        return digest
+
+    def path(self, digest: str) -> Path:
+        """Where the file of ``digest`` is or would be. Anything but 64 hexadecimal digits is a ``ValueError``."""
+        if not DIGEST.fullmatch(digest):
+            raise ValueError(f"a blob is named by 64 hexadecimal digits, not {digest[:80]!r}")
+        return self.folder / digest[:2] / digest
+
+    def read(self, digest: str) -> bytes:
+        return self.path(digest).read_bytes()
+
+    def remove(self, digest: str) -> None:
+        self.path(digest).unlink(missing_ok=True)
+
+    def digests(self) -> Iterator[str]:
+        """All there are, half-written ones left out."""
+        for path in self.folder.glob("??/*"):
+            if DIGEST.fullmatch(path.name):
+                yield path.name
+
+    def sweep(self, listed: set[str]) -> int:
+        """Removes what a kill left behind: partial files, and whole ones no row names. Returns how many.
+
+        Only at start, before anything runs: a blob being written has no row yet.
+        """
+        orphans = [path for path in self.folder.glob("??/*") if path.name not in listed]
+        for path in orphans:
+            path.unlink()
+        return len(orphans)

@@ -1,0 +1,11 @@
+"""Alembic's way in: runs the migrations on the connection that ``studio.store.database`` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from studio.store.tables import Base
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+context.run_migrations()

@@ -1,0 +1,89 @@
+"""The tables, one class each. Times are seconds since 1970, UTC. A change here comes with a migration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own way to say it
+
+
+class JobRow(Base):
+    """One thing a person asked for. ``attempt`` counts its runs: a resume after an interruption is a new one."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_of_owner", "owner", "created"), Index("jobs_by_state", "state", "created"))
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str]
+    kind: Mapped[str]
+    request: Mapped[dict[str, Any]]
+    model: Mapped[str] = mapped_column(default="")
+    seed: Mapped[int] = mapped_column(BigInteger, default=0)
+    state: Mapped[str]
+    attempt: Mapped[int] = mapped_column(default=1)
+    created: Mapped[float]
+    started: Mapped[float | None]
+    ended: Mapped[float | None]
+    device_seconds: Mapped[float] = mapped_column(default=0.0)
+    error: Mapped[dict[str, Any] | None]
+    facts: Mapped[dict[str, Any] | None]
+
+
+class EventRow(Base):
+    """What happened to a job, numbered from 1 within it."""
+
+    __tablename__ = "events"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own way to say it
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[float]
+    kind: Mapped[str]
+    data: Mapped[dict[str, Any]]
+
+
+class BlobRow(Base):
+    """A file in the blob folder. The row is written after the file is safe on disk, so a row always has its file."""
+
+    __tablename__ = "blobs"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str]
+    created: Mapped[float]
+
+
+class ItemRow(Base):
+    """Something made, in its maker's library."""
+
+    __tablename__ = "items"
+    __table_args__ = (Index("items_of_owner", "owner", "created"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str]
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    kind: Mapped[str]
+    title: Mapped[str]
+    name: Mapped[str]
+    media_type: Mapped[str]
+    digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"))
+    thumbnail: Mapped[str | None] = mapped_column(ForeignKey("blobs.digest"))
+    width: Mapped[int] = mapped_column(default=0)
+    height: Mapped[int] = mapped_column(default=0)
+    recipe: Mapped[dict[str, Any]]
+    created: Mapped[float]
+
+
+class UploadRow(Base):
+    """A file somebody gave us to work on; the right to name its digest in a request."""
+
+    __tablename__ = "uploads"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), primary_key=True)
+    created: Mapped[float]
