@@ -48,7 +48,7 @@ def embed(artifact: Artifact, recipe: Mapping[str, Any]) -> bytes:
     """``artifact``'s bytes with the recipe inside, for the kinds of file that have a place for it.
 
     PNG: a text chunk named ``atelier``. safetensors: the ``__metadata__`` of the header. Plain text has no such
-    place, so it stays as it is; its recipe is in the library's row and in the download's second file.
+    place, so it stays as it is; its recipe is in the library's row.
     """
     if artifact.media_type == "image/png":
         return _into_png(artifact.data, json.dumps(recipe, ensure_ascii=False))

@@ -1,0 +1,30 @@
+"""The engine in this very process: for tests, and for tools that need no page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from studio.engine.messages import Message, Order
+from studio.engine.options import EngineOptions
+
+
+class InlineHost:
+    """A ``Host`` without a process of its own. It cannot be lost: it dies with us."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self.state = "starting"
+
+    def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:  # noqa: ARG002
+        from studio.engine.local import LocalEngine  # brings torch in
+
+        self._engine = LocalEngine(self._options, receive)
+        self._engine.start()
+        self.state = "ready"
+
+    def order(self, order: Order) -> None:
+        self._engine.order(order)
+
+    def close(self) -> None:
+        self.state = "closed"
+        self._engine.close()

@@ -1,0 +1,176 @@
+"""The job service: what the page and the API talk to. Submits, follows, cancels, finishes, pauses, resumes.
+
+Knows who may see which job and what a request must be before it is written down. Does not compute and imports no
+torch. A job outlives the page: whoever asked may go, come back, and follow on from the last event they saw.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from pipelines.base import Request
+from pipelines.catalog import Catalog
+from pipelines.errors import Busy, StudioError
+from pipelines.registry import Registration, registration
+from pipelines.requests import MAX_SEED
+from studio.engine.dispatch import Dispatch
+from studio.engine.events import EventLog
+from studio.engine.hosts import Host
+from studio.engine.job import ENDED, LIVE, Job, Numbered, Place
+from studio.engine.rows import JobRows
+from studio.engine.status import EngineStatus
+from studio.library.library import Library
+from studio.settings import Settings
+from studio.store.database import Database
+
+Batch: TypeAlias = list[Numbered]
+
+
+class JobService:
+    """One a web process. ``owner`` comes first everywhere; somebody else's job is simply not there."""
+
+    def __init__(self, settings: Settings, database: Database, library: Library, catalog: Catalog, host: Host) -> None:
+        self._settings = settings
+        self._library = library
+        self._catalog = catalog
+        self._log = EventLog(database)
+        self._rows = JobRows(database, self._log)
+        self._dispatch = Dispatch(settings, self._rows, self._log, host)
+
+    def start(self) -> None:
+        """Takes up what the last run left and starts the engine."""
+        self._dispatch.start()
+
+    def close(self) -> None:
+        self._dispatch.close()
+        self._log.close()
+
+    # ---------------------------------------------------------------------------- asking for things
+
+    def submit(self, owner: str, kind: str, values: Mapping[str, Any]) -> Job:
+        """Checks a request and writes it down as a queued job; once this returns, the job is kept.
+
+        Raises ``StudioError`` (a rule and a value) or ``Busy`` (too much is waiting).
+        """
+        known = registration(kind)
+        request = self._complete(known, known.request.parse(values))
+        self._library.check_owned(owner, request.files())
+        self._check_room(owner)
+        plain = request.model_dump(mode="json")
+        job = Job(uuid.uuid4().hex, owner, kind, plain, request.model, int(plain.get("seed", 0)), "queued", time.time())
+        self._rows.create(job)
+        self._dispatch.add(job)
+        return job
+
+    def _complete(self, known: Registration, request: Request) -> Request:
+        """Fills in what "the default" and "a fresh one" mean now, so that the recipe can be followed later."""
+        update: dict[str, Any] = {}
+        if known.task:
+            update["model"] = self._catalog.resolve(request.model, known.task).name
+        if getattr(request, "seed", 0) == -1:
+            update["seed"] = secrets.randbelow(MAX_SEED + 1)
+        return request.model_copy(update=update)
+
+    def _check_room(self, owner: str) -> None:
+        mine, all_of_us = self._dispatch.waiting(owner), self._dispatch.waiting()
+        if mine >= self._settings.waiting_each:
+            raise Busy(
+                "busy.yours",
+                "You have {count} jobs waiting, and {limit} may wait at a time. One more can be asked for when the "
+                "first of them begins.",
+                count=mine,
+                limit=self._settings.waiting_each,
+            )
+        if all_of_us >= self._settings.waiting:
+            raise Busy(
+                "busy.all",
+                "{count} jobs are waiting, as many as this studio takes. Try again in a minute.",
+                count=all_of_us,
+            )
+
+    def cancel(self, owner: str, job_id: str) -> Job:
+        """Ends this job and no other at its next step. A job that has ended stays as it is."""
+        job = self._rows.owned(owner, job_id)
+        self._dispatch.tell(job, "cancel")
+        return self.get(owner, job_id)
+
+    def finish(self, owner: str, job_id: str) -> Job:
+        """Ends this job early and keeps what is there: the text so far, the generator as it is."""
+        job = self._rows.owned(owner, job_id)
+        self._dispatch.tell(job, "finish")
+        return self.get(owner, job_id)
+
+    def pause(self, owner: str, job_id: str) -> Job:
+        """Halts a running job at its next step; the device is free for others."""
+        job = self._rows.owned(owner, job_id)
+        if job.state not in ("running", "paused") or not self._dispatch.tell(job, "pause"):
+            raise StudioError("job.pause", "Only a running job can be paused; this one is {state}.", state=job.state)
+        return self.get(owner, job_id)
+
+    def resume(self, owner: str, job_id: str) -> Job:
+        """Lets a paused job go on. An interrupted one is queued again: training goes on from its last checkpoint,
+        anything else starts over with the same seed."""
+        job = self._rows.owned(owner, job_id)
+        if job.state == "interrupted":
+            self._check_room(owner)
+            if self._rows.move(job_id, "queued", ("interrupted",), retry=True):
+                self._dispatch.add(replace(job, state="queued", attempt=job.attempt + 1))
+        elif job.state not in ("running", "paused") or not self._dispatch.tell(job, "resume"):
+            raise StudioError(
+                "job.resume", "Only a paused or interrupted job can be resumed; this one is {state}.", state=job.state
+            )
+        return self.get(owner, job_id)
+
+    # ------------------------------------------------------------------------------------- looking
+
+    def get(self, owner: str, job_id: str) -> Job:
+        job = self._rows.owned(owner, job_id)
+        return replace(job, device_seconds=self._dispatch.device_seconds(job))
+
+    def list(self, owner: str, kinds: Collection[str] = (), states: Collection[str] = (), limit: int = 50) -> list[Job]:
+        """``owner``'s jobs, newest first."""
+        return self._rows.find(owner, kinds, states, limit)
+
+    def current(self, owner: str, kind: str) -> Job | None:
+        """The newest job of this kind that has not ended: what a reloaded page goes on following."""
+        return next(iter(self._rows.find(owner, (kind,), LIVE, 1)), None)
+
+    async def follow(self, owner: str, job_id: str, after: int = 0) -> AsyncIterator[Batch]:
+        """Events above ``after`` in batches, at once what there is and then as they come, to the job's end.
+
+        An empty batch comes about once a second while nothing happens, so that a caller can say where the job
+        stands, and notice that its listener has gone.
+        """
+        self._rows.owned(owner, job_id)
+        async for _ in self._log.changes(job_id):
+            before = after
+            while batch := self._log.read(job_id, after):
+                after = batch[-1].seq
+                yield batch
+            job = self._rows.get(job_id)
+            if (job is None or job.state in ENDED) and not self._log.read(job_id, after, 1):
+                return
+            if after == before:
+                yield []
+
+    def events(self, owner: str, job_id: str, after: int = 0) -> Batch:
+        """Everything above ``after`` that has happened so far."""
+        self._rows.owned(owner, job_id)
+        found: Batch = []
+        while batch := self._log.read(job_id, found[-1].seq if found else after):
+            found += batch
+        return found
+
+    def place(self, owner: str, job_id: str) -> Place | None:
+        """Where a queued job stands; None once it runs or has ended."""
+        self._rows.owned(owner, job_id)
+        return self._dispatch.place(job_id)
+
+    def status(self) -> EngineStatus:
+        """The engine's numbers. Whose jobs they are is for the caller to keep to himself."""
+        return self._dispatch.status()

@@ -1,0 +1,296 @@
+"""The engine: owns one device, runs jobs on it in turns, and tells what happens in messages.
+
+Knows the lease, the ledger, pipelines and the files of a job. Does not know the database, the web or which process
+it is in: a host hands it orders and takes its messages (see ``hosts``).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pipelines.base import Cancelled, Event, Request, Result
+from pipelines.catalog import Catalog, Entry
+from pipelines.devices import Device, pick_device
+from pipelines.errors import StudioError
+from pipelines.registry import Registration, registration
+from studio.engine.job import ErrorSentence
+from studio.engine.messages import Close, Ended, Message, Order, Ready, Run, Tell, Turned, Vitals
+from studio.engine.options import EngineOptions
+from studio.engine.residency import Ledger, Wanted
+from studio.engine.telling import Telling
+from studio.engine.turns import Hold, Lease
+from studio.library.made import keep
+from studio.library.recipe import compose
+from studio.settings import ASSETS
+from studio.store.blobs import Blobs
+
+log = logging.getLogger(__name__)
+
+VITALS_EVERY = 1.0
+
+
+class LocalEngine:
+    """``start``, then ``order`` as often as wanted; messages come by ``send``, from several threads."""
+
+    def __init__(self, options: EngineOptions, send: Callable[[Message], None]) -> None:
+        self._options = options
+        self._send = send
+        self._blobs = Blobs(options.data / "blobs")
+        self._catalog = Catalog(ASSETS, options.data)
+        self._threads: dict[str, threading.Thread] = {}
+        self._told: dict[str, list[str]] = {}  # orders for jobs that have not reached the lease yet
+        self._closing = threading.Event()
+        self._guard = threading.Lock()
+
+    def start(self) -> None:
+        """Finds the device and says that the engine is ready."""
+        device = pick_device(self._options.device, self._options.threads)
+        self._device = device
+        if device.threads:
+            import torch
+
+            torch.set_num_threads(device.threads)
+        self._lease = Lease(self._options.training_share, _synchronise(device), self._on_pause)
+        self._ledger = Ledger(device, int(device.total_bytes * self._options.memory_share))
+        self._send(Ready(device.name, device.kind, device.dtype, device.reason, device.total_bytes, device.threads))
+        threading.Thread(target=self._tell_vitals, name="vitals", daemon=True).start()
+
+    def order(self, order: Order) -> None:
+        """Takes an order; returns at once."""
+        match order:
+            case Run():
+                thread = threading.Thread(target=self._run, args=(order,), name=f"job-{order.job_id[:8]}", daemon=True)
+                with self._guard:
+                    self._threads[order.job_id] = thread
+                    self._told[order.job_id] = []
+                thread.start()
+            case Tell(job_id, what):
+                with self._guard:
+                    early = self._told.get(job_id)
+                    if early is not None:
+                        early.append(what)
+                        return
+                self._lease.tell(job_id, what)
+            case Close():
+                self.close()
+
+    def close(self) -> None:
+        """Cancels everything and waits briefly; what runs is left for the service to mark interrupted."""
+        self._closing.set()
+        with self._guard:
+            threads = dict(self._threads)
+        for job_id in threads:
+            self.order(Tell(job_id, "cancel"))
+        for thread in threads.values():
+            thread.join(timeout=5)
+        self._ledger.evict_idle()
+
+    # --------------------------------------------------------------------------- one job
+
+    def _run(self, order: Run) -> None:
+        """The whole life of a job, in its own thread: whatever happens, exactly one ``Ended`` is sent."""
+        hold: Hold | None = None
+        try:
+            kind = registration(order.kind)
+            hold = self._enter(order, kind)
+            self._send(Turned(order.job_id, "running"))
+            ended = self._perform(order, kind, hold)
+        except Cancelled:
+            ended = Ended(order.job_id, "interrupted" if self._closing.is_set() else "cancelled", 0.0)
+        except StudioError as error:
+            ended = Ended(order.job_id, "failed", 0.0, error=ErrorSentence.of(error))
+        except Exception as error:  # noqa: BLE001 - the one place where a bug in a pipeline must not take the engine with it
+            ended = Ended(order.job_id, "failed", 0.0, error=_bug(order, error))
+        finally:
+            with self._guard:
+                self._threads.pop(order.job_id, None)
+                self._told.pop(order.job_id, None)
+        seconds = order.device_seconds
+        if hold is not None:
+            self._lease.leave(hold)
+            seconds = hold.used
+        self._send(Ended(ended.job_id, ended.state, seconds, ended.made, ended.facts, ended.error))
+
+    def _enter(self, order: Run, kind: Registration) -> Hold:
+        with self._guard:
+            hold = self._lease.enter(order.job_id, order.owner, kind.interactive, order.device_seconds)
+            for what in self._told.pop(order.job_id, []):
+                self._lease.tell(order.job_id, what)
+        return hold
+
+    def _perform(self, order: Run, kind: Registration, hold: Hold) -> Ended:
+        request = kind.request.parse(order.request)
+        turn = EngineTurn(self._lease, hold, self._options.data / "jobs" / order.job_id, self._blobs)
+        telling = Telling(order.job_id, turn.workspace, self._send)
+        weights, entry = self._fetch(kind, request, hold, telling)
+        try:
+            return self._attempt(order, kind, request, turn, telling, weights, entry)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+        # Outside the except block: its traceback would pin the tensors that have to go.
+        self._ledger.collect()
+        if not self._ledger.evict_idle():
+            raise _too_little_memory(request, self._ledger)
+        try:
+            return self._attempt(order, kind, request, turn, telling, weights, entry)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+        raise _too_little_memory(request, self._ledger)
+
+    def _fetch(
+        self, kind: Registration, request: Request, hold: Hold, telling: Telling
+    ) -> tuple[Path | None, Entry | None]:
+        """The verified weights of the request's model, fetched if need be; the device is not held meanwhile."""
+        if not kind.task:
+            return None, None
+        entry = self._catalog.resolve(request.model, kind.task)
+
+        def report(stage: str, done: float = 0, total: float | None = None, unit: str = "", /) -> None:
+            if hold.cancelled:
+                raise Cancelled
+            telling.progress(stage, done, total, unit)
+
+        if self._catalog.is_ready(entry):
+            return self._catalog.path(entry), entry
+        return self._catalog.fetch(entry, report), entry
+
+    def _attempt(
+        self,
+        order: Run,
+        kind: Registration,
+        request: Request,
+        turn: EngineTurn,
+        telling: Telling,
+        weights: Path | None,
+        entry: Entry | None,
+    ) -> Ended:
+        def report(stage: str, done: float = 0, total: float | None = None, unit: str = "", /) -> None:
+            telling.progress(stage, done, total, unit)
+            turn.checkpoint()
+
+        turn.begin()
+        name, expected = (entry.name, entry.min_memory_bytes) if entry else ("", 0)
+        wanted = Wanted(order.kind, name, kind.pipeline_class(), weights, expected, report, turn.wait)
+        with self._ledger.lend(wanted) as pipeline:
+            result = _follow(pipeline.run(request, turn), telling)
+        if result is None:
+            raise RuntimeError(f"{kind.pipeline} ended without a result")
+        turn.end()
+        return self._finish(order, request, result, entry)
+
+    def _finish(self, order: Run, request: Request, result: Result, entry: Entry | None) -> Ended:
+        """Writes the files, each with its recipe inside."""
+        digest = self._catalog.hash(entry) if entry else None
+        settings = request.model_dump(mode="json")
+        made = tuple(
+            keep(artifact, compose(order.kind, settings, digest, {**result.facts, **artifact.facts}), self._blobs)
+            for artifact in result.artifacts
+        )
+        return Ended(order.job_id, "done", 0.0, made, dict(result.facts))
+
+    # --------------------------------------------------------------------------- telling
+
+    def _on_pause(self, job_id: str, paused: bool) -> None:
+        self._send(Turned(job_id, "paused" if paused else "running"))
+
+    def _tell_vitals(self) -> None:
+        last: Vitals | None = None
+        while not self._closing.wait(VITALS_EVERY):
+            now = Vitals(self._ledger.used(), self._ledger.listing(), self._lease.holder, self._lease.all_seconds())
+            if now != last:
+                self._send(now)
+                last = now
+
+
+class EngineTurn:
+    """The ``Turn`` a pipeline gets: its place at the lease, its workspace and the files its request names."""
+
+    def __init__(self, lease: Lease, hold: Hold, workspace: Path, blobs: Blobs) -> None:
+        self._lease = lease
+        self._hold = hold
+        self._blobs = blobs
+        self.workspace = workspace
+        workspace.mkdir(parents=True, exist_ok=True)
+
+    def begin(self) -> None:
+        self._lease.take(self._hold)
+
+    def end(self) -> None:
+        """The device is not needed any more; what is left is writing files."""
+        self._lease.leave(self._hold)
+
+    def wait(self, event: threading.Event) -> None:
+        """Waits for something another job does, without the device. Raises ``Cancelled``."""
+        with self._lease.aside(self._hold):
+            while not event.wait(0.1) and not self._hold.cancelled:
+                pass
+
+    @property
+    def device_seconds(self) -> float:
+        return self._lease.seconds(self._hold)
+
+    @property
+    def finishing(self) -> bool:
+        return self._hold.finishing
+
+    def checkpoint(self) -> None:
+        self._lease.checkpoint(self._hold)
+
+    def aside(self) -> AbstractContextManager[None]:
+        return self._lease.aside(self._hold)
+
+    def read(self, digest: str) -> bytes:
+        return self._blobs.read(digest)
+
+
+def _follow(events: Iterator[Event], telling: Telling) -> Result | None:
+    """Passes events on as they come; the last one is the result."""
+    result: Result | None = None
+    for event in events:
+        if isinstance(event, Result):
+            result = event
+        else:
+            telling.event(event)
+    telling.flush()
+    return result
+
+
+def _synchronise(device: Device) -> Callable[[], None]:
+    if device.kind != "cuda":
+        return lambda: None
+    import torch
+
+    return torch.cuda.synchronize
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """torch's own error on a GPU; on a CPU torch raises a RuntimeError from its allocator, Python a MemoryError."""
+    import torch
+
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+
+
+def _too_little_memory(request: Request, ledger: Ledger) -> StudioError:
+    return StudioError(
+        "memory.run",
+        "The device ran out of memory ({total} MB for models) even with everything idle removed. Make the picture, the "
+        "batch or the text smaller, or choose a smaller model than {model}.",
+        total=ledger.budget >> 20,
+        model=request.model or "this one",
+    )
+
+
+def _bug(order: Run, error: Exception) -> ErrorSentence:
+    """Logged in full under an id; the person sees the id."""
+    number = f"{int(time.time()) & 0xFFFFFF:06x}"
+    log.exception("bug %s in job %s (%s)", number, order.job_id, order.kind, exc_info=error)
+    return ErrorSentence(
+        "bug", "Something went wrong on our side. It is in the log as {id}; nothing you typed is lost.", {"id": number}
+    )

@@ -1,0 +1,95 @@
+"""What travels between the job service and an engine, whatever host it runs in: plain, frozen, picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from studio.engine.job import ErrorSentence
+from studio.library.made import Made
+
+# ------------------------------------------------------------------------------ to the engine
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run this job. ``device_seconds`` were used by earlier attempts; the workspace may hold a checkpoint of them."""
+
+    job_id: str
+    owner: str
+    kind: str
+    request: Mapping[str, Any]
+    device_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Something a person wants of one job: cancel, finish (end early, keep what is there), pause or resume."""
+
+    job_id: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Close:
+    """Stop everything and go; jobs that run are left interrupted."""
+
+
+Order: TypeAlias = Run | Tell | Close
+
+# ---------------------------------------------------------------------------- from the engine
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The engine is up. ``device`` is its name, ``reason`` why it was chosen."""
+
+    device: str
+    kind: str
+    dtype: str
+    reason: str
+    memory_total: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """An event of a job, pictures already written to its workspace."""
+
+    job_id: str
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Turned:
+    """The job is now running or paused."""
+
+    job_id: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The job is over: done, failed, cancelled or interrupted. What it made is safe on disk."""
+
+    job_id: str
+    state: str
+    device_seconds: float
+    made: tuple[Made, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    error: ErrorSentence | None = None
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """Sent about once a second while something happens: memory, models, device seconds by live job."""
+
+    memory_used: int
+    resident: tuple[tuple[str, int], ...]
+    holder: str | None
+    device_seconds: Mapping[str, float]
+
+
+Message: TypeAlias = Ready | Emitted | Turned | Ended | Vitals

@@ -1,0 +1,17 @@
+"""What an engine needs to know of the settings; plain, so that it can be sent to another process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """``data`` is the studio's data folder; see ``Settings`` for the others."""
+
+    data: Path
+    device: str = "auto"
+    threads: int = 0
+    training_share: float = 0.2
+    memory_share: float = 0.8

@@ -1,0 +1,143 @@
+"""Jobs as rows: made, found, listed, and moved from state to state, each move with its event in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from studio.engine.events import EventLog
+from studio.engine.job import ENDED, ErrorSentence, Job, NotFound, State
+from studio.library.library import add_items
+from studio.library.made import Made
+from studio.store.database import Database
+from studio.store.tables import JobRow
+
+
+class JobRows:
+    """The jobs table, seen as ``Job`` values."""
+
+    def __init__(self, database: Database, log: EventLog) -> None:
+        self._database = database
+        self._log = log
+
+    def create(self, job: Job) -> None:
+        """Writes a new job down; once this returns, the job is kept whatever happens."""
+
+        def make(session: Session) -> list[tuple[str, Mapping[str, Any]]]:
+            session.add(
+                JobRow(
+                    id=job.id,
+                    owner=job.owner,
+                    kind=job.kind,
+                    request=dict(job.request),
+                    model=job.model,
+                    seed=job.seed,
+                    state=job.state,
+                    created=job.created,
+                )
+            )
+            session.flush()
+            return [("state", {"state": job.state})]
+
+        self._log.commit(job.id, make)
+
+    def get(self, job_id: str) -> Job | None:
+        with self._database.read() as session:
+            row = session.get(JobRow, job_id)
+            return None if row is None else _job(row)
+
+    def find(
+        self,
+        owner: str | None = None,
+        kinds: Collection[str] = (),
+        states: Collection[str] = (),
+        limit: int | None = None,
+        oldest_first: bool = False,
+    ) -> list[Job]:
+        """Jobs that fit everything given, newest first unless said otherwise."""
+        query = select(JobRow).limit(limit)
+        query = query.order_by(JobRow.created if oldest_first else JobRow.created.desc(), JobRow.id)
+        if owner is not None:
+            query = query.where(JobRow.owner == owner)
+        if kinds:
+            query = query.where(JobRow.kind.in_(kinds))
+        if states:
+            query = query.where(JobRow.state.in_(states))
+        with self._database.read() as session:
+            return [_job(row) for row in session.scalars(query)]
+
+    def move(
+        self,
+        job_id: str,
+        state: State,
+        only_from: Collection[str],
+        *,
+        device_seconds: float | None = None,
+        error: ErrorSentence | None = None,
+        facts: Mapping[str, Any] | None = None,
+        made: Sequence[Made] = (),
+        retry: bool = False,
+    ) -> bool:
+        """Moves a job to ``state`` if it is in one of ``only_from``; returns whether it was.
+
+        What it made is listed in the library in the same transaction, so a finished job has its files and a file in
+        the library has its finished job.
+        """
+
+        def make(session: Session) -> list[tuple[str, Mapping[str, Any]]]:
+            row = session.get(JobRow, job_id)
+            if row is None or row.state not in only_from or row.state == state:
+                return []
+            now = time.time()
+            row.state = state
+            row.error = None if error is None else error.json()
+            row.started = now if state == "running" and row.started is None else row.started
+            row.ended = now if state in ENDED else None
+            row.attempt += retry
+            if device_seconds is not None:
+                row.device_seconds = device_seconds
+            events: list[tuple[str, Mapping[str, Any]]] = []
+            if facts is not None:
+                row.facts = dict(facts)
+                items = add_items(session, row.owner, row.id, row.kind, made)
+                events.append(("result", {"items": [item.json() for item in items], "facts": dict(facts)}))
+            events.append(("state", {"state": state} | ({} if error is None else {"error": error.json()})))
+            moved.append(state)
+            return events
+
+        moved: list[str] = []
+        self._log.commit(job_id, make)
+        if moved and state in ENDED:
+            self._log.forget(job_id)
+        return bool(moved)
+
+    def owned(self, owner: str, job_id: str) -> Job:
+        """The job, or ``NotFound`` where there is none of this owner's."""
+        job = self.get(job_id)
+        if job is None or job.owner != owner:
+            raise NotFound(job_id)
+        return job
+
+
+def _job(row: JobRow) -> Job:
+    error = row.error
+    return Job(
+        id=row.id,
+        owner=row.owner,
+        kind=row.kind,
+        request=row.request,
+        model=row.model,
+        seed=row.seed,
+        state=row.state,  # type: ignore[arg-type]  # only States are ever written
+        created=row.created,
+        started=row.started,
+        ended=row.ended,
+        device_seconds=row.device_seconds,
+        attempt=row.attempt,
+        error=None if error is None else ErrorSentence(error["key"], error["sentence"], error["values"]),
+        facts=row.facts or {},
+    )

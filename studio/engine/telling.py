@@ -1,0 +1,85 @@
+"""Turns a pipeline's events into JSON-ready messages; pictures go to the job's folder and travel by name.
+
+Knows the event classes and the workspace. Progress is thinned to what an eye can follow, but its last word always
+goes out, and a change of stage goes out at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pipelines.base import Event, Picture, Preview, Progress, Sample
+from studio.engine.messages import Emitted, Message
+from studio.store.blobs import write_safely
+
+PROGRESS_EVERY = 0.2
+_EXTENSIONS = {"image/webp": "webp", "image/png": "png", "image/jpeg": "jpg"}
+
+
+class Telling:
+    """One job's way to the outside."""
+
+    def __init__(self, job_id: str, workspace: Path, send: Callable[[Message], None]) -> None:
+        self._job_id = job_id
+        self._workspace = workspace
+        self._send = send
+        self._pending: Progress | None = None
+        self._stage = ""
+        self._last = 0.0
+        self._preview: Path | None = None
+
+    def progress(self, stage: str, done: float = 0, total: float | None = None, unit: str = "") -> None:
+        self.event(Progress(stage, done, total, unit))
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._progress(event)
+        else:
+            self._emit(event)
+
+    def flush(self) -> None:
+        """Sends the progress that was held back."""
+        if self._pending is not None:
+            self._emit(self._pending)
+            self._pending = None
+
+    def _progress(self, event: Progress) -> None:
+        now = time.monotonic()
+        if event.stage != self._stage:
+            self.flush()
+        elif now - self._last < PROGRESS_EVERY:
+            self._pending = event
+            return
+        self._pending, self._stage, self._last = None, event.stage, now
+        self._emit(event)
+
+    def _emit(self, event: Event) -> None:
+        data = {field.name: self._plain(event, getattr(event, field.name)) for field in fields(event)}
+        self._send(Emitted(self._job_id, type(event).__name__.lower(), data))
+
+    def _plain(self, event: Event, value: Any) -> Any:
+        if isinstance(value, Picture):
+            return self._written(event, value)
+        if isinstance(value, tuple):
+            return list(value)
+        if isinstance(value, dict):
+            return {name: self._plain(event, inner) for name, inner in value.items()}
+        return value
+
+    def _written(self, event: Event, picture: Picture) -> dict[str, Any]:
+        """Samples stay (they are the film of a training); of previews only the newest does."""
+        if not isinstance(event, (Preview, Sample)):
+            raise TypeError(f"{type(event).__name__} carries no picture")
+        kind = type(event).__name__.lower()
+        name = f"{kind}-{event.step:07d}.{_EXTENSIONS[picture.media_type]}"
+        path = self._workspace / name
+        write_safely(path, picture.data)
+        if isinstance(event, Preview):
+            before, self._preview = self._preview, path
+            if before is not None and before != path:
+                before.unlink(missing_ok=True)
+        return {"file": name, "width": picture.width, "height": picture.height}

@@ -1,0 +1,224 @@
+"""The lease: one device, one holder, and who goes next.
+
+Knows jobs by name, owner and class, and the device seconds each has used. Does not know what they compute. A plain
+lock is unfair here: a training loop that gives it back takes it again before anybody wakes (p95 of the others six
+times worse, measured). The lease therefore hands over: whoever lets go names the next holder.
+
+Who goes next: interactive before training, unless training is below its share of the device over the last seconds.
+Inside a class the owner with the least device time lately goes first, and of his jobs the one with the least.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pipelines.base import Cancelled
+
+#: device time is forgotten: half of it after this many seconds of anybody's device time
+HALF_LIFE = 10.0
+
+
+@dataclass(eq=False)
+class Hold:
+    """One job's place at the lease, made by ``Lease.enter``. Everything here is guarded by the lease's lock."""
+
+    job_id: str
+    owner: str
+    interactive: bool
+    used: float = 0.0  # device seconds over all attempts
+    lately: float = 0.0  # the same, fading
+    arrived: int = 0
+    waiting: bool = False
+    paused: bool = False
+    finishing: bool = False
+    cancelled: bool = False
+
+    @property
+    def in_line(self) -> bool:
+        return self.waiting and not self.paused and not self.cancelled
+
+
+class Lease:
+    """One device and those who take turns on it.
+
+    ``synchronise`` is called before the device changes hands (on CUDA, work is still queued when Python returns).
+    ``on_pause`` is told a job and whether it now rests; it must not block.
+    """
+
+    def __init__(
+        self,
+        training_share: float = 0.2,
+        synchronise: Callable[[], None] = lambda: None,
+        on_pause: Callable[[str, bool], None] = lambda _job_id, _paused: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.training_share = training_share
+        self._synchronise = synchronise
+        self._on_pause = on_pause
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._holder: Hold | None = None
+        self._since = 0.0
+        self._arrivals = 0
+        self._holds: dict[str, Hold] = {}
+        self._owners: dict[str, float] = {}  # fading device seconds by owner
+        self._classes = {True: 0.0, False: 0.0}  # by class (interactive or not), while training wants the device
+
+    # ------------------------------------------------------------------- coming and going
+
+    def enter(self, job_id: str, owner: str, interactive: bool, used: float = 0.0) -> Hold:
+        """A place for a job, not holding yet. It starts level with its owner's least used job, owed nothing."""
+        with self._changed:
+            others = [hold.lately for hold in self._holds.values() if hold.owner == owner]
+            hold = Hold(job_id, owner, interactive, used, lately=min(others, default=0.0))
+            self._holds[job_id] = hold
+            return hold
+
+    def leave(self, hold: Hold) -> None:
+        """Gives the device back, if held, and forgets the place."""
+        with self._changed:
+            self._account()
+            self._holds.pop(hold.job_id, None)
+            self._let_go(hold)
+
+    def take(self, hold: Hold) -> None:
+        """Waits for the device. Raises ``Cancelled``."""
+        with self._changed:
+            if self._holder is not hold:
+                self._wait(hold)
+
+    def give(self, hold: Hold) -> None:
+        """Gives the device back and keeps the place."""
+        self._synchronise()
+        with self._changed:
+            self._let_go(hold)
+
+    def checkpoint(self, hold: Hold) -> None:
+        """Between two steps: a cancel is raised, a pause waited out, the device handed on where that is due."""
+        with self._changed:
+            self._account()
+            if hold.cancelled:
+                raise Cancelled
+            if not hold.paused and not self._someone_first(hold):
+                return
+        self._synchronise()
+        with self._changed:
+            self._wait(hold)
+
+    @contextmanager
+    def aside(self, hold: Hold) -> Iterator[None]:
+        """Lends the device out for the length of the block."""
+        self.give(hold)
+        try:
+            yield
+        finally:
+            self.take(hold)
+
+    # ------------------------------------------------------------------ being told, looking
+
+    def tell(self, job_id: str, what: str) -> bool:
+        """Cancel, finish, pause or resume one job and no other. False where it is not here."""
+        with self._changed:
+            hold = self._holds.get(job_id)
+            if hold is None:
+                return False
+            match what:
+                case "cancel":
+                    hold.cancelled = True
+                case "finish":
+                    hold.finishing, hold.paused = True, False
+                case "pause":
+                    hold.paused = True
+                case "resume":
+                    hold.paused = False
+                case _:
+                    raise ValueError(f"a job can be told cancel, finish, pause or resume, not {what}")
+            if self._holder is None:
+                self._hand_over()
+            self._changed.notify_all()
+            return True
+
+    @property
+    def holder(self) -> str | None:
+        with self._changed:
+            return None if self._holder is None else self._holder.job_id
+
+    def seconds(self, hold: Hold) -> float:
+        """Device seconds of a job up to now."""
+        with self._changed:
+            self._account()
+            return hold.used
+
+    def all_seconds(self) -> dict[str, float]:
+        """The same of every job that is here."""
+        with self._changed:
+            self._account()
+            return {job_id: hold.used for job_id, hold in self._holds.items()}
+
+    # ------------------------------------------------------------- inside; the lock is held
+
+    def _wait(self, hold: Hold) -> None:
+        """Stands in line until handed the device. A pause keeps the place and steps out of the line."""
+        self._arrivals += 1
+        hold.arrived, hold.waiting, resting = self._arrivals, True, False
+        if self._holder is None or self._holder is hold:
+            self._account()
+            self._hand_over()
+        while self._holder is not hold:
+            if hold.cancelled:
+                hold.waiting = False
+                raise Cancelled
+            if hold.paused != resting:
+                resting = hold.paused
+                self._on_pause(hold.job_id, resting)
+            self._changed.wait()
+        if resting:
+            self._on_pause(hold.job_id, False)
+
+    def _let_go(self, hold: Hold) -> None:
+        if self._holder is hold:
+            self._account()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        line = (hold for hold in self._holds.values() if hold.in_line)
+        self._holder = min(line, key=self._rank, default=None)
+        self._since = self._clock()
+        if self._holder is not None:
+            self._holder.waiting = False
+            self._changed.notify_all()
+
+    def _someone_first(self, hold: Hold) -> bool:
+        mine = self._rank(hold)[:3]
+        return any(other.in_line and self._rank(other)[:3] < mine for other in self._holds.values())
+
+    def _rank(self, hold: Hold) -> tuple[bool, float, float, int]:
+        """Smallest first."""
+        later = hold.interactive == self._training_owed()
+        return later, self._owners.get(hold.owner, 0.0), hold.lately, hold.arrived
+
+    def _training_owed(self) -> bool:
+        return self._classes[False] < self.training_share * sum(self._classes.values())
+
+    def _account(self) -> None:
+        """Books the time since the last booking on the holder, and lets older time fade."""
+        now = self._clock()
+        hold, spent, self._since = self._holder, max(0.0, now - self._since), now
+        if hold is None:
+            return
+        fade = 0.5 ** (spent / HALF_LIFE)
+        for other in self._holds.values():
+            other.lately *= fade
+        self._owners = {owner: used * fade for owner, used in self._owners.items() if used * fade > 1e-3}
+        hold.used += spent
+        hold.lately += spent
+        self._owners[hold.owner] = self._owners.get(hold.owner, 0.0) + spent
+        wanted = any(not other.interactive and not other.paused for other in self._holds.values())
+        for interactive in self._classes:
+            self._classes[interactive] = self._classes[interactive] * fade if wanted else 0.0
+        if wanted:
+            self._classes[hold.interactive] += spent

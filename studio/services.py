@@ -1,0 +1,58 @@
+"""Puts the studio's services together from its settings: the one place where they are made and meet.
+
+Knows everything below the page; knows no page, no route and no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.catalog import Catalog
+from studio.engine.hosts import Host
+from studio.engine.hosts.inline import InlineHost
+from studio.engine.hosts.process import ProcessHost
+from studio.engine.jobs import JobService
+from studio.engine.options import EngineOptions
+from studio.library.library import Library
+from studio.settings import ASSETS, Settings
+from studio.store.blobs import Blobs
+from studio.store.database import Database
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What tabs and routes are built on."""
+
+    settings: Settings
+    catalog: Catalog
+    library: Library
+    jobs: JobService
+    database: Database
+    host: Host
+
+    def close(self) -> None:
+        """Ends the engine and closes the files. What ran can be resumed."""
+        self.jobs.close()
+        self.database.close()
+
+
+def open_studio(settings: Settings) -> Studio:
+    """Opens the data folder, sweeps what a kill left half-done, and starts the engine."""
+    data = settings.data.resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    settings.temporary.mkdir(exist_ok=True)
+    database = Database(settings.database_url)
+    library = Library(database, Blobs(data / "blobs"))
+    library.blobs.sweep(library.listed())
+    catalog = Catalog(ASSETS, data)
+    host = _host(settings)
+    jobs = JobService(settings, database, library, catalog, host)
+    jobs.start()
+    return Studio(settings, catalog, library, jobs, database, host)
+
+
+def _host(settings: Settings) -> Host:
+    options = EngineOptions(
+        settings.data.resolve(), settings.device, settings.threads, settings.training_share, settings.memory_share
+    )
+    return InlineHost(options) if settings.engine == "inline" else ProcessHost(options)

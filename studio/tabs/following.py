@@ -1,0 +1,129 @@
+"""The one way a tab starts a job and shows it: submit, follow, a bounded number of views a second.
+
+Handlers here never compute. They stop following when the page goes away; the job goes on, and ``attach`` finds it
+again. Knows the job service and what a person sees when something is refused or breaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import gradio as gr
+
+from pipelines.errors import StudioError
+from studio.engine.job import Job, Place
+from studio.locales import Language, language_of, sentence, t
+from studio.owners import owner_of
+from studio.tabs.views import Refusal, View
+
+if TYPE_CHECKING:
+    from studio.services import Studio
+
+log = logging.getLogger(__name__)
+
+Shown: TypeAlias = View | Refusal
+MakeView: TypeAlias = Callable[[Job, Language], View]
+
+
+async def follow(studio: Studio, view: View, per_second: float) -> AsyncIterator[View]:
+    """``view`` whenever it has something new, at most ``per_second`` times a second, and once more at the end."""
+    changed = asyncio.Event()
+    pump = asyncio.create_task(_pump(studio, view, changed))
+    try:
+        yield view
+        while not pump.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), 1.0)
+            changed.clear()
+            if view.state == "queued":  # says each second where it stands, which also notices a closed page
+                view.place = _place(studio, view)
+            yield view
+            await asyncio.wait({pump}, timeout=1 / per_second)
+        pump.result()
+        yield view
+    finally:
+        pump.cancel()
+
+
+async def _pump(studio: Studio, view: View, changed: asyncio.Event) -> None:
+    async for batch in studio.jobs.follow(view.job.owner, view.job.id, after=0):
+        for event in batch:
+            view.take(event)
+        changed.set()
+    changed.set()
+
+
+def _place(studio: Studio, view: View) -> Place | None:
+    try:
+        return studio.jobs.place(view.job.owner, view.job.id)
+    except StudioError:  # it has just left the queue
+        return None
+
+
+async def submit(
+    studio: Studio, kind: str, values: Mapping[str, Any], request: gr.Request, make: MakeView, per_second: float
+) -> AsyncIterator[Shown]:
+    """Submits a job for the person behind ``request`` and follows it; a refusal comes in its place."""
+    owner = owner_of(request)
+    begin = partial(studio.jobs.submit, owner, kind, dict(values))
+    async for shown in _shown(studio, kind, begin, language_of(request), make, per_second):
+        yield shown
+
+
+async def attach(
+    studio: Studio, kind: str, request: gr.Request, make: MakeView, per_second: float
+) -> AsyncIterator[Shown]:
+    """Follows what the person behind ``request`` has running of ``kind``, if anything."""
+    begin = partial(studio.jobs.current, owner_of(request), kind)
+    async for shown in _shown(studio, kind, begin, language_of(request), make, per_second):
+        yield shown
+
+
+async def _shown(
+    studio: Studio, kind: str, begin: Callable[[], Job | None], language: Language, make: MakeView, per_second: float
+) -> AsyncIterator[Shown]:
+    try:
+        job = begin()
+        if job is not None:
+            async for view in follow(studio, make(job, language), per_second):
+                yield view
+    except StudioError as error:
+        yield Refusal(kind, refuse(error, language))
+    except Exception as error:  # noqa: BLE001 - the last line of defence before the page
+        yield Refusal(kind, report(error, language))
+
+
+def tell(studio: Studio, what: str, kind: str, request: gr.Request) -> None:
+    """Cancels, finishes, pauses or resumes what the person has running of ``kind``; nothing running is fine."""
+    owner, language = owner_of(request), language_of(request)
+    try:
+        job = studio.jobs.current(owner, kind)
+        if job is not None:
+            getattr(studio.jobs, what)(owner, job.id)
+    except StudioError as error:
+        refuse(error, language)
+    except Exception as error:  # noqa: BLE001 - the last line of defence before the page
+        report(error, language)
+
+
+def refuse(error: StudioError, language: Language) -> str:
+    """Says the sentence in a toast and returns it. Toasts are HTML, and the sentence quotes what was typed."""
+    text = sentence(error, language)
+    gr.Warning(html.escape(text), title=t("toast.refused", language))
+    return text
+
+
+def report(error: Exception, language: Language) -> str:
+    """Logs a bug under an id, and says the id."""
+    number = uuid.uuid4().hex[:8]
+    log.error("something unexpected in a tab, id %s", number, exc_info=error)
+    text = t("error.ours", language, id=number)
+    gr.Warning(text, title=t("toast.ours", language))
+    return text

@@ -1,0 +1,48 @@
+"""Model menus from the catalogue, and the cards that say what can be fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from pipelines.entries import Entry
+from studio.locales import i18n
+from studio.tabs.views import size
+
+if TYPE_CHECKING:
+    from studio.services import Studio
+
+
+def model_menu(studio: Studio, kind: str) -> gr.Dropdown:
+    """The catalogue's models of a task, the default first; a Hugging Face id may be typed."""
+    entries = studio.catalog.entries(kind)
+    default = studio.catalog.default(kind)
+    return gr.Dropdown(
+        [(entry.title, entry.name) for entry in entries],
+        value=default.name if default else (entries[0].name if entries else ""),
+        allow_custom_value=True,
+        filterable=True,
+        label=i18n("field.model"),
+        info=i18n("help.model"),
+        elem_id=f"{kind}-model",
+    )
+
+
+def model_cards(studio: Studio, kind: str) -> list[dict[str, Any]]:
+    """What the page says of each model: size, licence, memory, and whether it is on this machine already."""
+    return [_card(entry, studio.catalog.is_ready(entry)) for entry in studio.catalog.entries(kind)]
+
+
+def _card(entry: Entry, ready: bool) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "title": {"en": entry.title, "zh": entry.title_zh or entry.title},
+        "summary": {"en": entry.summary, "zh": entry.summary_zh or entry.summary},
+        "licence": entry.licence,
+        "size": size(entry.bytes) if entry.bytes else "",
+        "memory": size(entry.min_memory_bytes) if entry.min_memory_bytes else "",
+        "ready": ready,
+        "default": entry.default,
+        "gated": entry.gated,
+    }

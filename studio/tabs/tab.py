@@ -1,0 +1,135 @@
+"""What every tab that makes something does: submit, show, stop, re-attach, take a recipe back.
+
+A tab says what is asked (its controls), what is shown of it (its view) and what is special after it; the rest is here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.base import Request
+from studio.engine.job import Job
+from studio.locales import Language
+from studio.owners import owner_of
+from studio.tabs.film import cards
+from studio.tabs.following import Shown, attach, submit, tell
+from studio.tabs.parts import QUIET, Controls, Updates, settled
+from studio.tabs.views import View
+
+if TYPE_CHECKING:
+    from studio.services import Studio
+
+
+class Tab(ABC):
+    """One tab. ``build`` lays it out inside the page's Blocks and sets the five components below."""
+
+    kind: ClassVar[str]
+    request: ClassVar[type[Request]]
+    view: ClassVar[type[View]] = View
+    per_second: ClassVar[float] = 5
+    #: what Stop asks of the job: cancel, or finish where what is there already is worth keeping
+    stopping: ClassVar[str] = "cancel"
+    #: settings for ``fill``, tried by a click
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+
+    make_button: gr.Button
+    stop_button: gr.Button
+    stage: gr.HTML
+    film: gr.HTML
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.controls = Controls(self.kind, self.request)
+        self.build()
+        self.wire()
+
+    @abstractmethod
+    def build(self) -> None:
+        """Lays out the tab."""
+
+    # ------------------------------------------------------------------------ what a tab may change
+
+    @property
+    def extra(self) -> list[Component]:
+        """Components beyond the controls that ``fill``, ``during`` and ``after`` set."""
+        return []
+
+    @property
+    def inputs(self) -> list[Component]:
+        """What Make posts, the controls first."""
+        return list(self.controls.fields.values())
+
+    def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
+        """The request as posted. Nothing is checked here: the request class does that."""
+        return self.controls.values(posted)
+
+    def during(self, shown: Shown, first: bool) -> Updates:
+        """More to update with each view."""
+        del shown, first
+        return {}
+
+    def after(self, shown: Shown, posted: tuple[Any, ...]) -> Updates:
+        """More to update at the end. ``posted`` is empty where the page re-attached."""
+        del shown, posted
+        return {}
+
+    def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
+        """What puts a recipe's settings into the controls."""
+        del owner, language
+        return self.controls.fill(settings)
+
+    # ----------------------------------------------------------------------------- what all tabs do
+
+    @property
+    def targets(self) -> list[Component]:
+        """Everything ``fill`` may set."""
+        return [*self.controls.fields.values(), *self.extra]
+
+    @property
+    def outputs(self) -> list[Component]:
+        return [self.stage, self.film, *self.targets]
+
+    def wire(self) -> None:
+        """Make and Stop. The page wires ``attach`` to its load."""
+        self.make_button.click(self.make, self.inputs, self.outputs, **QUIET).then(None, js=settled(self.kind))
+        self.stop_button.click(self.stop, **QUIET)
+
+    async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
+        """Submits what was posted and shows it to the end."""
+        views = submit(self.studio, self.kind, self.values(posted), request, self.make_view, self.per_second)
+        async for update in self._updates(views, request, posted):
+            yield update
+
+    async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
+        """Shows earlier results, then whatever this person has running here."""
+        yield {self.film: cards(self.studio, owner_of(request), (self.kind,))}
+        views = attach(self.studio, self.kind, request, self.make_view, self.per_second)
+        async for update in self._updates(views, request, ()):
+            yield update
+
+    def make_view(self, job: Job, language: Language) -> View:
+        """The view of a job, which calls the model as the menu does."""
+        view = self.view(job, language)
+        entry = self.studio.catalog.named(view.model) or self.studio.catalog.default(self.kind)
+        if entry is not None and view.model in ("", entry.name):
+            view.model = entry.title_zh if language == "zh" and entry.title_zh else entry.title
+        return view
+
+    def stop(self, request: gr.Request) -> None:
+        tell(self.studio, self.stopping, self.kind, request)
+
+    async def _updates(
+        self, views: AsyncIterator[Shown], request: gr.Request, posted: tuple[Any, ...]
+    ) -> AsyncIterator[Updates]:
+        shown: Shown | None = None
+        async for view in views:
+            yield {self.stage: view.show(), **self.during(view, shown is None)}
+            shown = view
+        if shown is not None:
+            film = cards(self.studio, owner_of(request), (self.kind,))
+            yield {self.film: film, **self.after(shown, posted)}
