@@ -139,14 +139,16 @@ def _other_task(name: str, task: Task, kind: Task | None) -> StudioError:
 def fetch_hub(entry: Entry, target: Path, report: Report) -> None:
     """Downloads what ``choose`` chose to a folder beside ``target``, checks it and renames it into place.
 
-    The folder beside stays after a cancel or a cut connection: the next fetch goes on from there. The caller holds
-    the model's lock.
+    The folder beside stays after a cancel or a cut connection, with every file that is whole: the next fetch gets
+    only the others. The caller holds the model's lock.
     """
     found = listing(entry)
     files = choose(found.files, entry.task, entry.name)
     total = sum(file.size for file in files)
     beside = target.parent / f".hub-{entry.folder_name}"
     beside.mkdir(exist_ok=True)
+    for half in beside.rglob("*.incomplete"):  # of a child that was killed; nobody goes on with it
+        half.unlink()
     check_room(target.parent, max(0, total - bytes_in(beside)), entry.title)
     _run_child(entry, found.commit, files, beside, report)
     hashed = hash_files(beside, [file.path for file in files], report)
@@ -199,8 +201,8 @@ def _hub_failed(entry: Entry, kind: str, words: str, size: int = 0) -> StudioErr
         )
     return StudioError(
         "hub.failed",
-        "{title} ({size}) could not be fetched: the hub cannot be reached or the connection was cut. What came so "
-        "far is kept. Check the network and try again, or run python -m studio.models fetch {name} --task {task} on "
+        "{title} ({size}) could not be fetched: the hub cannot be reached or the connection was cut. What came "
+        "whole is kept. Check the network and try again, or run python -m studio.models fetch {name} --task {task} on "
         "a machine that has one and copy its data folder.",
         title=entry.title,
         size=in_words(size or entry.bytes) if size or entry.bytes else "size unknown",

@@ -1,7 +1,7 @@
 """The child that talks to the hub: reads what to fetch as JSON from the command line, downloads it, ends.
 
-A program of its own, so that a cancel can kill it at any byte. Partly fetched files stay in the folder and are
-continued by the next run. Imports nothing of the studio; the caller decides what is fetched.
+A program of its own, so that a cancel can kill it at any byte. Files that came whole stay in the folder and are not
+fetched again by the next run. Imports nothing of the studio; the caller decides what is fetched.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def fetch_wheel(entry: Entry, target: Path, report: Report) -> None:
     """
     prefix = f".fetch-{entry.folder_name}-"
     for leftover in target.parent.glob(f"{prefix}*"):
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)  # a child of the killed run may still be writing there
     check_room(target.parent, 3 * entry.bytes, entry.title)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as name:
         work = Path(name)
