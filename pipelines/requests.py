@@ -7,13 +7,15 @@ them. Imports no torch, so that the web process can refuse a bad request before 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pipelines.base import Request
 from pipelines.errors import StudioError
 from pipelines.registry import register
+from pipelines.training.datasets import dataset_info
+from pipelines.training.recipe_names import recipe_info
 
 MAX_PROMPT_WORDS = 4000
 MAX_SEED = 2**32 - 1
@@ -129,7 +131,7 @@ class TrainingRequest(Request):
     """A GAN trained on a data set.
 
     Ends after ``seconds`` of device time or after ``steps``, whichever comes first; 0: no such limit.
-    ``recipe`` names the losses and networks;
+    ``recipe`` names the losses and networks; where a value is not given, the recipe's own default takes its place.
     """
 
     recipe: str = "r1"
@@ -143,6 +145,17 @@ class TrainingRequest(Request):
     gamma: float = Field(1.0, ge=0, le=100)
     penalty_every: int = Field(4, ge=1, le=64)
     seed: Seed = -1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recipes_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        recipe = values.get("recipe", "r1")
+        return {**recipe_info(recipe).defaults, **values} if isinstance(recipe, str) else values
+
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, value: str) -> str:
+        return dataset_info(value).name
 
     @model_validator(mode="after")
     def _some_end(self) -> TrainingRequest:

@@ -1,0 +1,99 @@
+"""Trains without a page: ``python -m pipelines.training --recipe r1 --data fashion-mnist --seconds 60 --out DIR``.
+
+The folder also holds the checkpoints: the same command again after an interruption goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.base import Event, Mark, Metrics, Result, Sample
+from pipelines.devices import pick_device
+from pipelines.requests import TrainingRequest
+
+
+class AloneTurn:
+    """A ``Turn`` with nobody else there."""
+
+    finishing = False
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self._began = time.monotonic()
+
+    @property
+    def device_seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def checkpoint(self) -> None:
+        """Nobody waits and nobody cancels."""
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        yield
+
+    def read(self, digest: str) -> bytes:
+        raise FileNotFoundError(f"a training reads no files, and asked for {digest}")
+
+
+def report(event: Event, out: Path) -> str | None:
+    """Writes what an event brings into ``out``; returns a line for the terminal where it is worth one."""
+    match event:
+        case Metrics():
+            last = "  ".join(f"{name} {values[-1]:.3f}" for name, values in event.series.items())
+            return f"step {event.steps[-1]:>6}  {event.seconds[-1]:7.1f} s  {event.rate:6.1f} steps/s  {last}"
+        case Sample():
+            (out / f"grid-{event.step:06d}.webp").write_bytes(event.picture.data)
+        case Mark():
+            return f"--- {event.text}"
+        case Result():
+            for artifact in event.artifacts:
+                (out / artifact.name).write_bytes(artifact.data)
+            return "  ".join(f"{name}={value}" for name, value in event.facts.items())
+    return None
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.training", description="Train without a page.")
+    parser.add_argument("--recipe", default="r1")
+    parser.add_argument("--data", default="fashion-mnist")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=-1)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores but one")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs it."""
+    import torch
+
+    from pipelines.training.pipeline import TrainingPipeline
+
+    given = arguments()
+    names = {"recipe": given.recipe, "dataset": given.data, "seconds": given.seconds, "steps": given.steps}
+    further = dict(pair.partition("=")[::2] for pair in given.set)
+    request = TrainingRequest.parse({**names, "seed": given.seed, **further})
+    device = pick_device(given.device, given.threads)
+    if device.threads:
+        torch.set_num_threads(device.threads)
+    given.out.mkdir(parents=True, exist_ok=True)
+    pipeline = TrainingPipeline()
+    pipeline.load(None, device, lambda *_: None)
+    print(f"{device.name}: {device.reason}; {device.threads or 'no'} CPU threads")  # noqa: T201
+    for event in pipeline.run(request, AloneTurn(given.out)):
+        line = report(event, given.out)
+        if line:
+            print(line, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A training's state in its workspace, so that a kill at any instant leaves one that loads.
+
+Each checkpoint is one safetensors file: tensors, and the position (step, seconds, request) as JSON in its header. It is
+written beside, fsynced, renamed, and the folder fsynced; only then is the oldest deleted, so two are there from the
+second on. Knows nothing of what the tensors mean.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from pipelines.errors import StudioError
+
+FORMAT = "atelier-checkpoint/1"
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a training was: ``step`` updates done in ``seconds`` of training, at ``rate`` times the learning rate.
+
+    ``request`` is the request as plain values; ``rollbacks`` counts how often the training went back.
+    """
+
+    step: int
+    seconds: float
+    request: dict[str, Any]
+    rate: float = 1.0
+    rollbacks: int = 0
+
+
+class BrokenCheckpoint(Exception):  # noqa: N818 - says what it is
+    """A file that is named like a checkpoint and is not one."""
+
+
+class CheckpointFolder:
+    """The checkpoints in ``folder``. One training writes to a folder at a time; the engine sees to that."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def paths(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self.folder.glob("checkpoint-*.safetensors"), reverse=True)
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint after ``step`` updates lies, or would."""
+        return self.folder / f"checkpoint-{step:09d}.safetensors"
+
+    def sweep(self) -> None:
+        """Deletes what a kill left half written."""
+        for path in self.folder.glob("checkpoint-*.writing"):
+            path.unlink()
+
+    def save(self, position: Position, tensors: Mapping[str, Tensor]) -> Path:
+        """Writes one durably, replacing one of the same step, and keeps the last two. Tensors must be on the CPU."""
+        header = {"format": FORMAT, "position": json.dumps(asdict(position))}
+        data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()}, header)
+        path = self.path(position.step)
+        write_durably(path, data)
+        for old in self.paths()[KEPT:]:
+            old.unlink()
+        return path
+
+    def load(self, path: Path) -> tuple[Position, dict[str, Tensor]]:
+        """Position and tensors. Raises ``BrokenCheckpoint`` with the reason."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = file.metadata() or {}
+                if header.get("format") != FORMAT:
+                    raise BrokenCheckpoint(f"{path.name} has the format {header.get('format')}, not {FORMAT}")
+                position = Position(**json.loads(header["position"]))
+                return position, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise BrokenCheckpoint(f"{path.name} does not load: {error}") from error
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Beside, fsync, rename, fsync the folder: a power cut leaves the whole file or none.
+
+    Raises ``StudioError`` where the disk takes no more; what was there before stays.
+    """
+    beside = path.with_suffix(".writing")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StudioError(
+            "training.disk",
+            "The training could not save its state ({reason}). Make room on the disk and resume; "
+            "it goes on from its last checkpoint.",
+            reason=error.strerror or type(error).__name__,
+        ) from error
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

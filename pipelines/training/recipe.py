@@ -1,0 +1,81 @@
+"""A recipe: the networks of a training and what one step does to them. Knows neither clocks, files nor people.
+
+Its state is named tensors and nothing else: that is what a checkpoint holds, and what may be rewound or branched.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from pipelines.devices import Device
+from pipelines.requests import TrainingRequest
+from pipelines.training.data import DataSet
+from pipelines.training.networks import Shape
+from pipelines.training.optimizers import moments
+from pipelines.training.randomness import Randomness
+from pipelines.training.recipe_names import recipe_info
+
+
+class Recipe(ABC):
+    """Networks, their optimizers, and a step. ``modules`` and ``optimizers`` share names where one trains the other."""
+
+    def __init__(self, request: TrainingRequest, data: DataSet, device: Device) -> None:
+        self.request = request
+        self.data = data
+        self.series = tuple(series.name for series in recipe_info(request.recipe).series)
+        self.shape = Shape(request.latent, request.width, data.channels, data.size)
+        self.randomness = Randomness(request.seed, device.torch_device)
+        self.modules: dict[str, nn.Module] = {}
+        self.optimizers: dict[str, torch.optim.Adam] = {}
+        #: further tensors that the next step depends on
+        self.memory: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def step(self, step: int, rows: Tensor) -> Tensor:
+        """One update from the pictures of ``rows`` (B,). Returns the values of ``series``, one each, on the device.
+
+        A function of the state, ``step`` and ``rows`` alone; waits for nothing the device computes.
+        """
+
+    @property
+    @abstractmethod
+    def generator(self) -> tuple[str, nn.Module]:
+        """The averaged network that makes pictures from noise, and its word in ``networks.GENERATORS``."""
+
+    @torch.no_grad()
+    def draw(self, noise: Tensor) -> Tensor:
+        """Pictures (B, C, S, S) in -1 to 1 of ``noise`` (B, latent)."""
+        pictures: Tensor = self.generator[1](noise)
+        return pictures
+
+    def set_rate(self, factor: float) -> None:
+        """Every learning rate becomes the request's, times ``factor``."""
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.request.learning_rate * factor
+
+    def state(self) -> dict[str, Tensor]:
+        """Every live tensor the next step depends on, by name. Nothing is copied."""
+        return dict(self._tensors())
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for name, module in self.modules.items():
+            yield from ((f"{name}/{key}", tensor) for key, tensor in module.state_dict().items())
+        for name, optimizer in self.optimizers.items():
+            yield from ((f"{name}.adam/{key}", tensor) for key, tensor in moments(self.modules[name], optimizer))
+        yield from ((f"memory/{key}", tensor) for key, tensor in self.memory.items())
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Sets the state. Raises ``KeyError`` for other names than this recipe's, ``RuntimeError`` for other shapes."""
+        own = self.state()
+        if own.keys() != tensors.keys():
+            raise KeyError(f"the state differs in {sorted(own.keys() ^ tensors.keys())[:3]}")
+        for name, tensor in own.items():
+            if tensor.shape != tensors[name].shape:
+                raise RuntimeError(f"{name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
+            tensor.copy_(tensors[name])

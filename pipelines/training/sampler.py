@@ -1,0 +1,101 @@
+"""New pictures from a generator that was trained here. Knows the generator's file and noise, not how it was trained."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from pipelines.base import Artifact, Event, Pipeline, Progress, Report, Result, Scalar, Turn
+from pipelines.devices import Device
+from pipelines.pictures import png
+from pipelines.requests import SampleRequest
+from pipelines.training.data import to_bytes
+from pipelines.training.generator_file import Generator, unpack
+from pipelines.training.grid import compose
+from pipelines.training.randomness import Randomness
+
+#: up to so many, each picture also comes as a file of its own; beyond that the grid is what one wants
+SINGLES = 16
+BATCH = 32
+SINGLE_EDGE = 256
+
+
+class SamplePipeline(Pipeline):
+    """Draws from the generator whose file the request names."""
+
+    def __init__(self) -> None:
+        self._device: Device | None = None
+        self._held = 0
+
+    def load(self, weights: Path | None, device: Device, report: Report) -> None:
+        """Remembers ``device``: the generator comes with each request."""
+        if weights is not None:
+            raise ValueError(f"sampling takes its weights from the request, and was given {weights}")
+        report("loading", 1, 1)
+        self._device = device
+
+    def run(self, request: SampleRequest, turn: Turn) -> Iterator[Event]:
+        """``Progress`` in pictures, then a ``Result``: the grid, and each picture alone where there are few.
+
+        The same seed and picture number give the same picture, whatever the count. Raises ``StudioError`` for a file
+        that is not a generator of ours.
+        """
+        if self._device is None:
+            raise RuntimeError("run before load")
+        seed = request.seed if request.seed >= 0 else secrets.randbelow(2**32)
+        place = self._device.torch_device
+        generator = unpack(turn.read(request.generator), place)
+        self._held = sum(tensor.numel() * tensor.element_size() for tensor in generator.network.state_dict().values())
+        try:
+            batches = []
+            for first in range(0, request.count, BATCH):
+                count = min(BATCH, request.count - first)
+                batches.append(_draw(generator, Randomness(seed, place), first, count, request.truncation))
+                yield Progress("generating", first + count, request.count, "picture")
+                turn.checkpoint()
+        finally:
+            self._held = 0
+        with turn.aside():
+            result = _result(request, seed, torch.cat(batches), generator)
+        yield result
+
+    def unload(self) -> None:
+        self._device = None
+
+    def bytes_held(self) -> int:
+        return self._held
+
+
+@torch.no_grad()
+def _draw(generator: Generator, randomness: Randomness, first: int, count: int, truncation: float) -> torch.Tensor:
+    """Pictures uint8 (count, S, S, C) number ``first`` and following; ``truncation`` scales the noise."""
+    latent = generator.shape.latent
+    noise = torch.cat([randomness.noise("sample", number, 1, latent) for number in range(first, first + count)])
+    return to_bytes(generator.network(noise * truncation)).permute(0, 2, 3, 1).cpu()
+
+
+def _result(request: SampleRequest, seed: int, pictures: torch.Tensor, generator: Generator) -> Result:
+    facts: dict[str, Scalar] = {"seed": seed, "truncation": request.truncation, "generator": request.generator}
+    for name in ("recipe", "dataset", "steps"):
+        if name in generator.header:
+            facts[name] = generator.header[name]
+    columns = math.ceil(math.sqrt(request.count))
+    grid = compose(pictures.numpy(), columns)
+    made = [Artifact("samples.png", "image/png", png(grid), request.title(), facts)]
+    if 1 < request.count <= SINGLES:
+        made += [_single(number, picture, facts) for number, picture in enumerate(pictures)]
+    return Result(tuple(made), facts)
+
+
+def _single(number: int, picture: torch.Tensor, facts: dict[str, Scalar]) -> Artifact:
+    """One picture (S, S, C), enlarged by a whole factor so that it can be looked at."""
+    array = picture.numpy()
+    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    factor = max(1, SINGLE_EDGE // image.width)
+    image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    return Artifact(f"sample-{number + 1:02d}.png", "image/png", png(image), f"sample {number + 1}", facts)

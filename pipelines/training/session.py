@@ -1,0 +1,227 @@
+"""One training from its first step, or from its last checkpoint, to its result.
+
+Knows when to read losses, save, draw and go back; the steps themselves are ``Loop``'s. Losses are judged before a
+checkpoint is written, so what is on the disk is always sound. A training that went back is not bitwise repeatable
+(where it goes back to depends on the clock); every other one is, interruptions included.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipelines.base import Event, Mark, Metrics, Progress, Result, Sample, Turn
+from pipelines.devices import Device
+from pipelines.errors import StudioError
+from pipelines.pictures import webp
+from pipelines.requests import TrainingRequest
+from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
+from pipelines.training.grid import compose
+from pipelines.training.loop import Loop, difference, is_sound
+from pipelines.training.outcome import outcome
+from pipelines.training.recipe_names import recipe_info
+
+READ_EVERY = 0.3  # seconds on the wall: a page drawn more often is not smoother
+SAVE_EVERY = 3.5  # seconds of training; with the write itself at most five are lost to a kill
+SAVE_SHARE = 0.1  # never more of the time than this for saving, even where a checkpoint is huge
+DRAW_EVERY, DRAW_EARLY, EARLY = 2.5, 1.0, 5.0  # seconds of training: pictures change most at the beginning
+DRAW_SHARE = 0.05
+MAX_ROLLBACKS = 8
+SHOWN, COLUMNS = 64, 8
+
+
+class Session:
+    """State of one run. ``events`` may be called once."""
+
+    def __init__(self, request: TrainingRequest, turn: Turn, device: Device) -> None:
+        self.turn = turn
+        self._folder = CheckpointFolder(turn.workspace)
+        self._folder.sweep()
+        self._found, self._skipped = self._newest()
+        self.request = _with_seed(request, self._found[0] if self._found else None)
+        self._refuse_other()
+        self.loop = Loop(self.request, device)
+        self._limits = recipe_info(request.recipe).limits
+        self._recent: deque[tuple[int, float]] = deque(maxlen=10)
+        self._read_at = self._save_at = self._draw_at = 0.0
+        self._returned_to: Path | None = None
+        self._over = False
+
+    def events(self) -> Iterator[Event]:
+        """All events, the last a ``Result``."""
+        yield from self._begin()
+        while not self._over:
+            self.loop.advance()
+            last = self.loop.share >= 1 or self.turn.finishing
+            yield from self._look(last)
+            self.turn.checkpoint()
+        yield Progress("saving")
+        yield Result(*outcome(self.loop))
+
+    # ------------------------------------------------------------------------------------- beginning
+
+    def _newest(self) -> tuple[tuple[Position, dict[str, Tensor]] | None, list[str]]:
+        """The newest checkpoint that loads, and why newer ones did not. Raises ``StudioError`` where none does."""
+        skipped: list[str] = []
+        for path in self._folder.paths():
+            try:
+                return self._folder.load(path), skipped
+            except BrokenCheckpoint as broken:
+                skipped.append(str(broken))
+        if skipped:
+            raise StudioError(
+                "training.checkpoint",
+                "None of this training's checkpoints can be read ({reason}). Start it anew.",
+                reason=skipped[0],
+            )
+        return None, skipped
+
+    def _refuse_other(self) -> None:
+        """Only budgets may change between a checkpoint and the request that goes on from it."""
+        other = difference(self.request, self._found[0].request) if self._found else None
+        if other is not None:
+            raise StudioError(
+                "training.other",
+                "This training was begun with {setting} {old} and cannot go on with {new}; "
+                "only its time and steps may change. Start a new one for that.",
+                setting=other[0],
+                old=str(other[1]),
+                new=str(other[2]),
+            )
+
+    def _begin(self) -> Iterator[Event]:
+        if self._found is not None:
+            self._restore(*self._found)
+            self._found = None
+            yield from (Mark(self.loop.step, self.loop.seconds, reason) for reason in self._skipped)
+            yield Mark(self.loop.step, self.loop.seconds, f"resumed at step {self.loop.step}")
+            self._over = self.loop.share >= 1
+        else:
+            yield from self._save()
+        yield self._progress()
+        yield self._draw()
+
+    def _restore(self, position: Position, tensors: dict[str, Tensor]) -> None:
+        try:
+            self.loop.restore(position, tensors)
+        except (KeyError, RuntimeError) as error:
+            raise StudioError(
+                "training.state",
+                "The checkpoint of this training is of another version ({reason}). Start it anew.",
+                reason=str(error)[:120],
+            ) from error
+
+    # --------------------------------------------------------------------------------- between steps
+
+    def _look(self, last: bool) -> Iterator[Event]:
+        """Whatever is due after a step; after the ``last`` one everything is."""
+        now = self.loop.seconds
+        save, draw = last or now >= self._save_at, last or now >= self._draw_at
+        if not (save or draw or self.loop.must_read or time.monotonic() >= self._read_at):
+            return
+        returns = self.loop.rollbacks
+        yield from self._read()
+        if save and self.loop.rollbacks == returns:
+            yield from self._save()
+        if draw and self.loop.rollbacks == returns:
+            yield self._draw()
+        self._over = last and (self.loop.rollbacks == returns or self.turn.finishing)
+
+    def _read(self) -> Iterator[Event]:
+        readings = self.loop.read()
+        self._read_at = time.monotonic() + READ_EVERY
+        bad = readings.spike(self._limits)
+        if bad is not None:
+            yield from self._go_back(bad)
+            return
+        self._recent.append((self.loop.step, self.loop.seconds))
+        rate = self._rate()
+        series = readings.series(self.loop.recipe.series)
+        yield Metrics(readings.steps, readings.seconds, series, rate, self.loop.left(rate))
+        yield self._progress()
+
+    def _rate(self) -> float:
+        """Steps per second over the last few readings."""
+        (step0, seconds0), (step1, seconds1) = self._recent[0], self._recent[-1]
+        if step1 == step0:
+            return self.loop.step / self.loop.seconds
+        return (step1 - step0) / (seconds1 - seconds0)
+
+    def _progress(self) -> Progress:
+        """In seconds or steps, whichever budget is further used."""
+        request, loop = self.request, self.loop
+        by_time = request.seconds > 0 and loop.share == min(1.0, loop.seconds / request.seconds)
+        if by_time:
+            return Progress("training", min(loop.seconds, request.seconds), request.seconds, "second")
+        return Progress("training", loop.step, request.steps, "step")
+
+    def _draw(self) -> Sample:
+        began = time.perf_counter()
+        pictures = self.loop.samples(SHOWN).numpy()
+        held = time.perf_counter() - began
+        with self.turn.aside():
+            picture = webp(compose(pictures, COLUMNS))
+        pause = DRAW_EARLY if self.loop.seconds < EARLY else DRAW_EVERY
+        self._draw_at = self.loop.seconds + max(pause, held / DRAW_SHARE)
+        return Sample(self.loop.step, picture)
+
+    def _save(self) -> Iterator[Event]:
+        position, tensors = self.loop.state()
+        if not is_sound(tensors):
+            yield from self._go_back(self.loop.step)
+            return
+        began = time.perf_counter()
+        with self.turn.aside():
+            self._folder.save(position, tensors)
+        self._save_at = self.loop.seconds + max(SAVE_EVERY, (time.perf_counter() - began) / SAVE_SHARE)
+
+    # --------------------------------------------------------------------------------- going back
+
+    def _go_back(self, bad: int) -> Iterator[Event]:
+        """To the last checkpoint, or the one before where that has just failed, at half the learning rate."""
+        rollbacks, rate = self.loop.rollbacks + 1, self.loop.rate / 2
+        if rollbacks > MAX_ROLLBACKS:
+            raise StudioError(
+                "training.diverged",
+                "The training diverged again at step {step}, after {count} returns with a smaller learning rate each. "
+                "Start anew with a learning rate below {rate}.",
+                step=bad,
+                count=MAX_ROLLBACKS,
+                rate=f"{self.request.learning_rate:g}",
+            )
+        found = self._last_good()
+        self._restore(*found)
+        self._recent.clear()
+        self._returned_to = self._folder.path(self.loop.step)
+        self.loop.slow_down(rate, rollbacks)
+        yield Mark(bad, self.loop.seconds, f"diverged at step {bad}: back to {self.loop.step}, learning rate halved")
+        yield from self._save()  # so that a restart does not return to the rate that failed
+
+    def _last_good(self) -> tuple[Position, dict[str, Tensor]]:
+        newest, *older = self._folder.paths()
+        if older and newest == self._returned_to:
+            newest.unlink()
+        found, _ = self._newest()
+        if found is None:
+            raise ValueError("a training cannot go back before its beginning")
+        return found
+
+
+def _with_seed(request: TrainingRequest, position: Position | None) -> TrainingRequest:
+    """A seed of -1 becomes the checkpoint's, or a fresh one."""
+    if request.seed >= 0:
+        return request
+    seed = position.request["seed"] if position else secrets.randbelow(2**32)
+    return request.model_copy(update={"seed": seed})
+
+
+def bytes_of(session: Session) -> int:
+    """Bytes of everything the session keeps on the device."""
+    tensors = [*session.loop.recipe.state().values(), session.loop.data.images, session.loop.data.labels]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors if isinstance(tensor, torch.Tensor))
