@@ -1,0 +1,24 @@
+"""Atelier: ``python app.py`` starts the studio; ``python app.py --help`` lists its settings."""
+
+from __future__ import annotations
+
+import logging
+
+from studio.settings import Settings
+
+
+def main() -> None:
+    settings = Settings(_cli_parse_args=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    import uvicorn
+
+    from studio.web import build_app
+
+    app = build_app(settings)
+    print(f"Atelier is open at http://{settings.host}:{settings.port}  (Ctrl+C closes it)", flush=True)  # noqa: T201
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=3)
+
+
+if __name__ == "__main__":
+    main()

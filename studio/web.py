@@ -1,0 +1,105 @@
+"""``build_app(settings)``: FastAPI with the page, the API and the file routes on it; startup and shutdown.
+
+Knows how the parts are mounted and what is sent with every answer. Imports no torch, and neither does anything it
+imports: the first page answers while the worker is still starting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from studio.owners import GiveCookie
+from studio.services import Studio, open_studio
+from studio.settings import ASSETS, Settings
+
+#: nothing is loaded from another host; 'unsafe-inline' and 'unsafe-eval' are what gradio's own front end needs
+CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; font-src 'self' data:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The whole studio as an ASGI application; the engine starts and ends with it. ``app.state.studio`` is inside."""
+    _prepare_environment(settings)
+    studio = open_studio(settings)  # first: the worker starts while gradio is being imported
+    from studio.routes import routes
+
+    app = FastAPI(title="Atelier", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(studio))
+    app.state.studio = studio
+    app.include_router(routes(studio))
+    app.mount("/assets/studio", StaticFiles(directory=ASSETS), name="studio-assets")
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(GiveCookie, secure=settings.cookie_secure)
+    _mount_page(app, studio)
+    return app
+
+
+def _prepare_environment(settings: Settings) -> None:
+    """gradio and the hub client read these when they are imported."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(settings.temporary)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def _mount_page(app: FastAPI, studio: Studio) -> None:
+    import gradio as gr
+
+    from studio.api import Api
+    from studio.tabs import build_page, page_options
+
+    demo = build_page(studio)
+    with demo:
+        Api(studio).build()
+    demo.max_threads = 200
+    demo.queue(default_concurrency_limit=None)
+    gr.mount_gradio_app(
+        app,
+        demo,
+        path="/",
+        root_path=studio.settings.root_path or None,
+        server_name=studio.settings.host,
+        server_port=studio.settings.port,
+        max_file_size=f"{studio.settings.upload_mb}mb",
+        run_history=False,
+        ssr_mode=False,
+        show_error=True,
+        mcp_server=True,
+        **page_options(),
+    )
+
+
+def _lifespan(studio: Studio) -> Any:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        studio.close()
+
+    return lifespan
+
+
+class SafeHeaders:
+    """ASGI middleware: the content policy and its companions on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers: MutableMapping[str, str] = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = CONTENT_POLICY
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
