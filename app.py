@@ -10,7 +10,8 @@ from studio.settings import Settings
 def main() -> None:
     settings = Settings(_cli_parse_args=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "alembic", "mcp"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     import uvicorn
 
     from studio.web import build_app

@@ -16,14 +16,14 @@ from typing import Any, TypeVar, cast
 import gradio as gr
 
 from pipelines.errors import StudioError
-from studio.locales import language_of, sentence
+from studio.locales import Language, language_of, sentence
 
 log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def as_gradio(error: Exception, language: str) -> gr.Error:
+def as_gradio(error: Exception, language: Language) -> gr.Error:
     """What a person sees of ``error``. Values are escaped: gradio shows an error's text as HTML."""
     if isinstance(error, gr.Error):
         return error
@@ -40,7 +40,7 @@ def answered(handler: F) -> F:
     """Decorates an async handler, plain or streaming, that takes ``request: gr.Request``."""
     place = list(inspect.signature(handler).parameters).index("request")
 
-    def language(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    def language(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Language:
         return language_of(kwargs["request"] if "request" in kwargs else args[place])
 
     if inspect.isasyncgenfunction(handler):

@@ -43,9 +43,8 @@ class Api:
 
     def build(self) -> None:
         text, number, flag = gr.Textbox, gr.Number, gr.Checkbox
-        info = gr.JSON(label="info", render=False)
         with gr.Column(visible=False):
-            info.render()
+            info = gr.JSON(label="info")
             self._offer(self.generate_text, self._text_fields(), [text(label="text"), info])
             self._offer(self.generate_image, self._image_fields(), [gr.Gallery(label="pictures", format="png"), info])
             photo = [Upload(label="photo"), text("", label="style"), Upload(label="style_picture")]
@@ -337,7 +336,8 @@ class Api:
     def _file(self, item: Item) -> str:
         """A copy in gradio's cache under an unguessable name, so that the client can download it."""
         data = self._studio.library.blobs.read(item.digest)
-        return processing_utils.save_bytes_to_cache(data, item.name, str(self._studio.settings.temporary))
+        path: str = processing_utils.save_bytes_to_cache(data, item.name, str(self._studio.settings.temporary))
+        return path
 
 
 def _object(text: str) -> Info:

@@ -1,0 +1,42 @@
+# `make run` and `make test`: a virtual environment in .venv with the pinned versions, then the studio or its tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: help run test lint unit browser clean
+
+help:
+	@echo "make run    install into .venv (first time only) and open the studio on http://127.0.0.1:7860"
+	@echo "make test   install, then ruff, mypy and all the tests (browser tests need chromium)"
+	@echo "make clean  remove .venv; what you made stays in data/"
+
+run: .venv/run.stamp
+	@echo "Starting Atelier. Options: make run ARGS='--port 8000 --data /big/disk'"
+	$(BIN)/python app.py $(ARGS)
+
+test: .venv/test.stamp lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/python.stamp:
+	@echo "Creating .venv with $(PYTHON)"
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+# torch goes first: asked for by name and version it is taken as this machine's index gives it, CPU or CUDA
+.venv/run.stamp: .venv/python.stamp constraints.txt pyproject.toml
+	@echo "Installing what the studio needs, in the versions of constraints.txt"
+	$(BIN)/python -m pip install --quiet torch==2.13.0 -c constraints.txt
+	$(BIN)/python -m pip install --quiet -e . -c constraints.txt
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp
+	@echo "Installing what the tests need"
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -c constraints.txt
+	@touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,100 @@
+"""The event log: numbers, order, what a follower sees, and what a kill can cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from studio.engine.events import EventLog
+from studio.store.database import Database
+from studio.store.tables import JobRow
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'studio.db'}")
+    with opened.write() as session:
+        for name in ("one", "two"):
+            session.add(JobRow(id=name, owner="ann", kind="text", request={}, state="running", created=1.0))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def log(database: Database) -> Iterator[EventLog]:
+    opened = EventLog(database)
+    yield opened
+    opened.close()
+
+
+def test_numbers_count_from_one_within_each_job(log: EventLog) -> None:
+    for _ in range(3):
+        log.append("one", "token", {"text": "a"})
+    log.append("two", "token", {"text": "b"})
+    assert [event.seq for event in log.read("one")] == [1, 2, 3]
+    assert [event.seq for event in log.read("two")] == [1]
+
+
+def test_reading_after_a_number_gives_only_what_is_newer(log: EventLog) -> None:
+    for step in range(5):
+        log.append("one", "progress", {"done": step})
+    assert [event.data["done"] for event in log.read("one", after=3)] == [3, 4]
+
+
+def test_numbers_go_on_after_a_restart(database: Database) -> None:
+    first = EventLog(database)
+    first.append("one", "token", {"text": "a"})
+    first.close()
+    second = EventLog(database)
+    second.append("one", "token", {"text": "b"})
+    assert [(event.seq, event.data["text"]) for event in second.read("one")] == [(1, "a"), (2, "b")]
+    second.close()
+
+
+def test_a_committed_event_is_on_disk_together_with_its_rows(log: EventLog, database: Database) -> None:
+    def end(session: Session) -> list[tuple[str, dict[str, str]]]:
+        session.get_one(JobRow, "one").state = "done"
+        return [("state", {"state": "done"})]
+
+    log.append("one", "token", {"text": "a"})
+    log.commit("one", end)
+    fresh = EventLog(database)
+    assert [event.kind for event in fresh.read("one")] == ["token", "state"]
+    fresh.close()
+
+
+def test_a_commit_that_fails_tells_nobody_and_loses_nothing(log: EventLog) -> None:
+    def fail(_session: Session) -> list[tuple[str, dict[str, str]]]:
+        raise RuntimeError("the disk is full")
+
+    log.append("one", "token", {"text": "a"})
+    with pytest.raises(RuntimeError, match="full"):
+        log.commit("one", fail)
+    log.append("one", "token", {"text": "b"})
+    assert [(event.seq, event.data["text"]) for event in log.read("one")] == [(1, "a"), (2, "b")]
+
+
+def test_a_long_history_is_read_from_the_database_once_it_left_memory(log: EventLog) -> None:
+    for step in range(2500):
+        log.append("one", "metrics", {"step": step})
+    seen = []
+    while batch := log.read("one", after=seen[-1].seq if seen else 0, limit=1000):
+        seen += batch
+    assert [event.seq for event in seen] == list(range(1, 2501))
+
+
+def test_a_follower_wakes_at_once_when_something_happens(log: EventLog) -> None:
+    async def follow() -> list[int]:
+        seen: list[int] = []
+        async for _ in log.changes("one", patience=30):
+            seen += [event.seq for event in log.read("one", after=seen[-1] if seen else 0)]
+            if len(seen) >= 2:
+                return seen
+            asyncio.get_running_loop().run_in_executor(None, log.append, "one", "token", {"text": "x"})
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(follow(), 5)) == [1, 2]
