@@ -35,11 +35,23 @@ class Generator:
 
 
 def pack(kind: str, shape: Shape, network: nn.Module, history: dict[str, Any]) -> bytes:
-    """The file. ``kind`` is a word of ``networks.GENERATORS``; ``history`` goes into the header, each value as text."""
+    """The file. ``kind`` is a word of ``networks.GENERATORS``; ``history`` goes into the header, each value as text.
+
+    The same generator and history give the same bytes, so that the file's name, which is its hash, is stable too.
+    """
     header = {name: value if isinstance(value, str) else json.dumps(value) for name, value in history.items()}
     header |= {"format": FORMAT, "network": json.dumps({"kind": kind, **asdict(shape)})}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    return safetensors.torch.save(tensors, header)
+    return _headed(safetensors.torch.save(tensors), header)
+
+
+def _headed(data: bytes, header: dict[str, str]) -> bytes:
+    """``data`` with ``header`` inside, its keys sorted (safetensors itself writes them in any order)."""
+    length = int.from_bytes(data[:8], "little")  # safetensors: 8 bytes of length, then JSON, then the tensors
+    described = {"__metadata__": dict(sorted(header.items())), **json.loads(data[8 : 8 + length])}
+    text = json.dumps(described, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the tensors aligned
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def unpack(data: bytes, device: torch.device) -> Generator:
@@ -59,7 +71,7 @@ def unpack(data: bytes, device: torch.device) -> Generator:
 def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         tensors = safetensors.torch.load(data)
-        length = int.from_bytes(data[:8], "little")  # safetensors: 8 bytes of length, then the header as JSON
+        length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError) as error:
         raise _refused(f"it is not a whole safetensors file: {error}") from error

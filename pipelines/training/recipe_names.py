@@ -39,7 +39,7 @@ class RecipeInfo:
     series: tuple[Series, ...]
     settings: tuple[str, ...]
     defaults: Mapping[str, float | int] = field(default_factory=dict)
-    limit: float = 1_000.0
+    limit: float = 100.0  # a healthy logistic loss stays below 10
 
     @property
     def limits(self) -> tuple[float, ...]:
