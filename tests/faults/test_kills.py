@@ -1,0 +1,129 @@
+"""kill -9 of the worker and of the whole studio: what is lost (nothing finished) and what can go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.services import Studio
+from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    opened = open_in(tmp_path, "process")
+    yield opened
+    opened.close()
+
+
+def steps_of(studio: Studio, job_id: str, after: int = 0) -> list[int]:
+    events = studio.jobs.events(OWNER, job_id, after)
+    return [step for event in events if event.kind == "metrics" for step in event.data["steps"]]
+
+
+def test_a_killed_worker_costs_its_running_jobs_a_sentence_and_is_started_again(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    killed = studio.host.pid  # type: ignore[attr-defined]
+    os.kill(killed, signal.SIGKILL)
+    interrupted = wait_state(studio, job, "interrupted", seconds=5)
+    assert interrupted.error is not None
+    assert "SIGKILL" in str(interrupted.error.as_error())
+    wait_for(lambda: studio.jobs.status().worker == "ready", 30)
+    assert studio.host.pid != killed  # type: ignore[attr-defined]
+    follow(studio, studio.jobs.submit(OWNER, "training", small_training(steps=3)))
+
+
+def test_a_training_whose_worker_was_killed_resumes_from_its_checkpoint(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    workspace = studio.settings.data / "jobs" / job.id
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    wait_for(lambda: any(workspace.glob("checkpoint-*[1-9]*.safetensors")), 30)
+    os.kill(studio.host.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    wait_state(studio, job, "interrupted")
+    reached, last = max(steps_of(studio, job.id)), studio.jobs.events(OWNER, job.id)[-1].seq
+    studio.jobs.resume(OWNER, job.id)
+    follow(studio, job, after=last, stop=lambda event: event.kind == "metrics")
+    assert steps_of(studio, job.id, last)[0] > 1, "it did not begin again"
+    assert steps_of(studio, job.id, last)[0] <= reached + 1, "no step is missing"
+    studio.jobs.finish(OWNER, job.id)
+    assert wait_state(studio, job, "done").attempt == 2
+
+
+def test_a_queued_job_is_run_after_the_worker_was_killed(tmp_path: Path) -> None:
+    studio = open_in(tmp_path, "process", running=1)
+    running = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, running, stop=lambda event: event.kind == "metrics")
+    waiting = studio.jobs.submit(OWNER, "training", small_training(steps=3))
+    os.kill(studio.host.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    wait_state(studio, running, "interrupted")
+    wait_state(studio, waiting, "done")
+    studio.close()
+
+
+SUBMIT_THEN_HANG = """
+import sys, time, threading
+from pathlib import Path
+from tests.studios import *
+studio = open_in(Path(sys.argv[1]), "process", running=2)
+done = studio.jobs.submit(OWNER, "training", small_training(seed=9))
+wait_state(studio, done, "done")
+running = studio.jobs.submit(OWNER, "training", endless_training())
+queued = studio.jobs.submit(OWNER, "training", small_training(seed=5))
+print(done.id, running.id, queued.id, studio.host.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_studio_keeps_finished_and_queued_work_and_resumes_from_seconds_before(tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", SUBMIT_THEN_HANG, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    done_id, running_id, queued_id, worker = child.stdout.readline().split()
+    wait_for(lambda: len(list((tmp_path / "jobs" / running_id).glob("**/*.safetensors"))) >= 1, 30)
+    time.sleep(1.5)
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    wait_for(lambda: not Path(f"/proc/{worker}").exists(), 10)
+
+    studio = open_in(tmp_path, "process", running=2)
+    assert studio.jobs.get(OWNER, done_id).state == "done"
+    for item in studio.library.of_job(OWNER, done_id):
+        assert len(studio.library.blobs.read(item.digest)) == item.bytes
+    assert studio.jobs.get(OWNER, running_id).state == "interrupted"
+    wait_for(lambda: studio.jobs.get(OWNER, queued_id).state == "done", 60)
+    before = studio.jobs.events(OWNER, running_id)
+    reached = max(event.data["seconds"][-1] for event in before if event.kind == "metrics")
+    studio.jobs.resume(OWNER, running_id)
+    again = follow(
+        studio, studio.jobs.get(OWNER, running_id), after=before[-1].seq, stop=lambda event: event.kind == "metrics"
+    )
+    resumed = again[-1].data["seconds"][0]
+    assert 0 < reached - resumed <= 5 or resumed >= reached, "at most five seconds of training are done again"
+    studio.jobs.cancel(OWNER, running_id)
+    studio.close()
+    assert sqlite3.connect(tmp_path / "studio.db").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_worker_ends_when_its_studio_is_gone(tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", SUBMIT_THEN_HANG, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    worker = child.stdout.readline().split()[-1]
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    wait_for(lambda: not Path(f"/proc/{worker}").exists(), 10)

@@ -1,0 +1,157 @@
+"""What every host of the engine owes the job service; the same tests over the inline and the process host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import Busy, StudioError
+from studio.engine.job import NotFound
+from studio.library.recipe import extract
+from studio.services import Studio
+from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
+
+
+@pytest.fixture(scope="module", params=["inline", "process"])
+def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    opened = open_in(tmp_path_factory.mktemp("studio"), request.param)
+    yield opened
+    opened.close()
+
+
+def test_a_job_runs_to_its_end_and_what_it_made_is_in_the_library_and_on_disk(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", small_training())
+    events = follow(studio, job)
+    assert studio.jobs.get(OWNER, job.id).state == "done"
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert {"progress", "metrics", "sample", "result", "state"} <= {event.kind for event in events}
+    items = studio.library.of_job(OWNER, job.id)
+    generator = next(item for item in items if item.name.endswith(".safetensors"))
+    recipe = extract(studio.library.blobs.read(generator.digest))
+    assert recipe is not None
+    assert recipe["seed"] == 1
+    assert recipe["settings"]["width"] == 4
+
+
+def test_the_same_seed_makes_the_same_weights(studio: Studio) -> None:
+    tensors = []
+    for _ in range(2):
+        job = studio.jobs.submit(OWNER, "training", small_training(steps=8))
+        follow(studio, job)
+        item = next(one for one in studio.library.of_job(OWNER, job.id) if one.name.endswith(".safetensors"))
+        from safetensors.numpy import load
+
+        tensors.append(load(studio.library.blobs.read(item.digest)))
+    assert all((tensors[0][name] == tensors[1][name]).all() for name in tensors[0])
+
+
+def test_two_followers_see_the_same_and_one_can_begin_in_the_middle(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", small_training())
+    first = follow(studio, job)
+    assert follow(studio, job) == first
+    assert follow(studio, job, after=first[2].seq) == first[3:]
+
+
+def test_a_cancel_ends_only_the_job_it_names(studio: Studio) -> None:
+    stopped, other = (studio.jobs.submit(OWNER, "training", endless_training(seed=seed)) for seed in (1, 2))
+    for job in (stopped, other):
+        follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs.cancel(OWNER, stopped.id)
+    wait_state(studio, stopped, "cancelled")
+    assert studio.jobs.get(OWNER, other.id).state == "running"
+    studio.jobs.cancel(OWNER, other.id)
+    wait_state(studio, other, "cancelled")
+
+
+def test_a_finish_keeps_what_is_there(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs.finish(OWNER, job.id)
+    assert wait_state(studio, job, "done").facts["steps"] > 0
+    assert any(item.name.endswith(".safetensors") for item in studio.library.of_job(OWNER, job.id))
+
+
+def test_a_paused_job_stands_still_and_goes_on_when_resumed(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs.pause(OWNER, job.id)
+    wait_state(studio, job, "paused")
+    still = studio.jobs.events(OWNER, job.id)[-1].seq
+    wait_for(lambda: studio.jobs.status().running and studio.jobs.status().running[0].state == "paused")
+    assert studio.jobs.events(OWNER, job.id)[-1].seq == still
+    studio.jobs.resume(OWNER, job.id)
+    follow(studio, job, after=still, stop=lambda event: event.kind == "metrics")
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+
+
+def test_an_interactive_job_is_served_while_a_training_runs(studio: Studio) -> None:
+    made = studio.jobs.submit(OWNER, "training", small_training())
+    follow(studio, made)
+    generator = next(one for one in studio.library.of_job(OWNER, made.id) if one.name.endswith(".safetensors"))
+    training = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, training, stop=lambda event: event.kind == "metrics")
+    asked = studio.jobs.submit(OWNER, "sample", {"generator": generator.digest, "count": 4, "seed": 3})
+    assert wait_state(studio, asked, "done", seconds=20).state == "done"
+    assert studio.jobs.get(OWNER, training.id).state == "running"
+    studio.jobs.cancel(OWNER, training.id)
+    wait_state(studio, training, "cancelled")
+
+
+def test_a_job_that_fails_says_why_in_a_sentence_and_the_next_one_runs(studio: Studio) -> None:
+    blob = studio.library.keep_upload(OWNER, b"this is no generator")
+    broken = studio.jobs.submit(OWNER, "sample", {"generator": blob})
+    failed = wait_state(studio, broken, "failed")
+    assert failed.error is not None
+    assert failed.error.key != "bug", failed.error
+    follow(studio, studio.jobs.submit(OWNER, "training", small_training(steps=3)))
+
+
+def test_a_fresh_seed_is_a_number_before_the_job_runs(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", small_training(steps=1, seed=-1))
+    assert job.seed >= 0
+    assert job.request["seed"] == job.seed
+    follow(studio, job)
+
+
+def test_device_seconds_are_counted_for_each_job(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", small_training())
+    follow(studio, job)
+    ended = studio.jobs.get(OWNER, job.id)
+    assert ended.started is not None
+    assert ended.ended is not None
+    assert 0 < ended.device_seconds <= ended.ended - ended.created + 0.1
+
+
+def test_somebody_elses_job_is_not_there(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", small_training(steps=1))
+    follow(studio, job)
+    for look in (studio.jobs.get, studio.jobs.cancel, studio.jobs.pause, studio.jobs.resume, studio.jobs.events):
+        with pytest.raises(NotFound):
+            look("bob", job.id)
+    assert studio.jobs.list("bob") == []
+
+
+def test_what_cannot_be_paused_or_resumed_says_so(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", small_training(steps=1))
+    follow(studio, job)
+    with pytest.raises(StudioError, match="this one is done"):
+        studio.jobs.pause(OWNER, job.id)
+    with pytest.raises(StudioError, match="this one is done"):
+        studio.jobs.resume(OWNER, job.id)
+
+
+def test_too_many_waiting_jobs_are_refused_with_the_limit(tmp_path: Path) -> None:
+    small = open_in(tmp_path, running=1, waiting_each=2)
+    jobs = [small.jobs.submit(OWNER, "training", endless_training()) for _ in range(3)]
+    wait_for(lambda: small.jobs.status().queued == 2)
+    with pytest.raises(Busy, match="2 jobs waiting"):
+        small.jobs.submit(OWNER, "training", endless_training())
+    assert small.jobs.place(OWNER, jobs[2].id).position == 2  # type: ignore[union-attr]
+    for job in jobs:
+        small.jobs.cancel(OWNER, job.id)
+    for job in jobs:
+        wait_state(small, job, "cancelled")
+    small.close()
