@@ -143,6 +143,9 @@ def stable_diffusion_3(folder: Path) -> Path:
         text_encoder_3=None,
         tokenizer_3=None,
     ).save_pretrained(folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}  # as the published one without T5 has it
+    (folder / "model_index.json").write_text(json.dumps(index))
     return folder
 
 
