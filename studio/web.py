@@ -17,8 +17,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.owners import GiveCookie
+from studio.routes import routes
 from studio.services import Studio, open_studio
 from studio.settings import ASSETS, Settings
+from studio.stubless import no_stubs
 
 #: nothing is loaded from another host; 'unsafe-inline' and 'unsafe-eval' are what gradio's own front end needs
 CONTENT_POLICY = (
@@ -32,7 +34,6 @@ def build_app(settings: Settings) -> FastAPI:
     """The whole studio as an ASGI application; the engine starts and ends with it. ``app.state.studio`` is inside."""
     _prepare_environment(settings)
     studio = open_studio(settings)  # first: the worker starts while gradio is being imported
-    from studio.routes import routes
 
     app = FastAPI(title="Atelier", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(studio))
     app.state.studio = studio
@@ -52,10 +53,11 @@ def _prepare_environment(settings: Settings) -> None:
 
 
 def _mount_page(app: FastAPI, studio: Studio) -> None:
-    import gradio as gr
+    with no_stubs():
+        import gradio as gr
 
-    from studio.api import Api
-    from studio.tabs import build_page, page_options
+        from studio.api import Api
+        from studio.tabs import build_page, page_options
 
     demo = build_page(studio)
     with demo:
