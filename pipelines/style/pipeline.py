@@ -1,0 +1,47 @@
+"""The style pipeline: both networks on a device. What a request makes of them is ``painting``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.base import Event, Pipeline, Report, Turn
+from pipelines.devices import Device
+from pipelines.requests import StyleRequest
+from pipelines.style.arbitrary import Arbitrary
+from pipelines.style.multistyle import MultiStyle
+from pipelines.style.painting import Networks, Painting
+from pipelines.style.weights import fill, narrow
+
+
+class StylePipeline(Pipeline):
+    """``StyleRequest`` -> one PNG of the photo's own size. A style picture, where there is one, is the style."""
+
+    shareable = True
+
+    def __init__(self) -> None:
+        self._networks: Networks | None = None
+
+    def load(self, weights: Path | None, device: Device, report: Report) -> None:
+        """``weights`` is the folder with ``multistyle.safetensors`` and ``arbitrary.safetensors``."""
+        if weights is None:
+            raise ValueError("style transfer needs the folder of its weights")
+        report("loading", 0, 2, "")
+        multistyle, multistyle_sha256 = fill(MultiStyle(), weights / "multistyle.safetensors", device.torch_device)
+        report("loading", 1, 2, "")
+        arbitrary, arbitrary_sha256 = fill(Arbitrary(), weights / "arbitrary.safetensors", device.torch_device)
+        for module in (multistyle, arbitrary.transformer):
+            narrow(module, device.torch_dtype)
+        report("loading", 2, 2, "")
+        self._networks = Networks(multistyle, multistyle_sha256, arbitrary, arbitrary_sha256, device)
+
+    def unload(self) -> None:
+        self._networks = None
+
+    def bytes_held(self) -> int:
+        return 0 if self._networks is None else self._networks.bytes_held()
+
+    def run(self, request: StyleRequest, turn: Turn) -> Iterator[Event]:
+        if self._networks is None:
+            raise RuntimeError("run was called before load")
+        yield from Painting(self._networks, request, turn).events()
