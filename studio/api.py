@@ -29,6 +29,8 @@ Info = dict[str, Any]
 class Upload(gr.File):
     """A file that was uploaded. A URL in its place is refused: the studio fetches nothing on somebody's word."""
 
+    is_template = True  # gradio's word for: to the browser this is its parent, a plain file component
+
     async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
         if client_utils.is_http_url_like(str(url_or_file_path)):
             raise gr.Error("A file must be uploaded; a web address is not fetched.", print_exception=False)
