@@ -136,6 +136,7 @@ class _Painting:
             _check_finite(tensors["latents"])
             self.emit(Progress("decoding"))
         elif self.colours is not None and self.budget.due(index + 1, of_call):
+            _check_finite(tensors["latents"])
             self._show(self.colours, pipe, tensors["latents"], index + 1, of_call)
         self.since = time.perf_counter()
         return tensors

@@ -97,11 +97,13 @@ def fresh_scheduler(own: Scheduler, name: str, steps: int) -> Scheduler:
             fitting=", ".join(fitting),
             own=type(own).__name__,
         )
-    settings = dict(config)
-    if is_flow(config):  # the same quantity has two names
-        shift = settings.get("shift", settings.get("flow_shift", 1.0))
-        settings |= {"shift": shift, "flow_shift": shift}
-    return _checked(fitting[name].build(settings), steps)
+    chosen = fitting[name]
+    if not is_flow(config):
+        return _checked(chosen.build(config), steps)
+    # one quantity under two names: how far the flow's times are shifted towards noise
+    theirs = "shift" if chosen.name.startswith("FlowMatch") else "flow_shift"
+    shift = config.get("shift", config.get("flow_shift", 1.0))
+    return _checked(chosen.build({**config, theirs: shift}), steps)
 
 
 def _checked(scheduler: Scheduler, steps: int) -> Scheduler:
