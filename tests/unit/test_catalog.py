@@ -48,7 +48,15 @@ def test_every_entry_that_ships_has_what_a_person_needs_to_choose(catalog: Catal
         assert entry.min_memory_bytes > 0, entry.name
         assert entry.homepage.startswith("https://"), entry.name
         assert entry.bytes > 0 or entry.where.kind == "asset", entry.name
-        assert entry.files or entry.where.kind != "wheel", entry.name
+        assert entry.files or entry.where.kind == "hub", entry.name
+
+
+def test_weights_that_ship_in_the_repository_are_the_pinned_ones(catalog: Catalog) -> None:
+    shipped = [entry for entry in catalog.entries() if entry.where.kind == "asset"]
+    assert "style-magenta" in {entry.name for entry in shipped}
+    for entry in shipped:
+        assert catalog.is_ready(entry), entry.name
+        assert catalog.verify(entry) == {}, entry.name
 
 
 def test_each_task_has_at_most_one_default_and_it_comes_first(catalog: Catalog) -> None:
