@@ -14,7 +14,6 @@ from pipelines.errors import StudioError
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 THUMBNAILS = ASSETS / "style" / "thumbnails"
-EXAMPLES = ASSETS / "examples"
 
 
 @dataclass(frozen=True)
