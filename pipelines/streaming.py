@@ -26,7 +26,7 @@ def events_of(work: Callable[[Emit], None]) -> Iterator[Event]:
     """Runs ``work(emit)`` in a thread and yields what it emits; what it raises is raised here.
 
     Closing the iterator raises inside the ``emit`` the work is waiting in, and returns when the work has ended.
-    A call costs about 50 microseconds an event.
+    An event costs about 10 microseconds.
     """
     events: SimpleQueue[Event | None] = SimpleQueue()
     wanted: SimpleQueue[bool] = SimpleQueue()

@@ -7,7 +7,6 @@ every sentence about what went wrong comes from the catalogue. Exit code 0: done
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,7 @@ from tqdm import tqdm
 from pipelines.catalog import Catalog
 from pipelines.entries import HUB_ID, TASKS, Entry, in_words
 from pipelines.errors import StudioError
-
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+from studio.settings import ASSETS, Settings
 
 
 def _say(text: object, stream: TextIO | None = None) -> None:
@@ -76,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--data",
         type=Path,
-        default=Path(os.environ.get("STUDIO_DATA") or "data"),
+        default=Settings().data,  # type: ignore[call-arg]  # mypy overlooks that every field has a default
         metavar="DIR",
-        help="the data folder (default: STUDIO_DATA, else ./data)",
+        help="the data folder, the studio's own (default: STUDIO_DATA of the environment or .env, else ./data)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

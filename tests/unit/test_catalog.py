@@ -12,7 +12,8 @@ import pytest
 from pipelines.catalog import Catalog
 from pipelines.entries import Source, in_words
 from pipelines.errors import StudioError
-from studio.models import ASSETS, main
+from studio.models import main
+from studio.settings import ASSETS
 
 
 @pytest.fixture
