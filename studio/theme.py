@@ -37,9 +37,7 @@ STONE = colors.Color(
     c900="#201e1b",
     c950="#171614",
 )
-RADIUS = sizes.Size(
-    name="ten", xxs="2px", xs="4px", sm="6px", md="8px", lg="10px", xl="10px", xxl="10px"
-)
+RADIUS = sizes.Size(name="ten", xxs="2px", xs="4px", sm="6px", md="8px", lg="10px", xl="10px", xxl="10px")
 SPACING = sizes.Size(name="eight", xxs="2px", xs="4px", sm="6px", md="8px", lg="12px", xl="16px", xxl="24px")
 
 #: (name, light, dark); names are those of gradio's theme, stars refer to its other values

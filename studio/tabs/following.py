@@ -11,7 +11,7 @@ import contextlib
 import html
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -100,17 +100,25 @@ async def _shown(
         yield Refusal(kind, report(error, language))
 
 
-def tell(studio: Studio, what: str, kind: str, request: gr.Request) -> None:
-    """Cancels, finishes, pauses or resumes what the person has running of ``kind``; nothing running is fine."""
+def tell(
+    studio: Studio, what: str, kind: str, request: gr.Request, states: Sequence[str] = ("queued", "running", "paused")
+) -> str:
+    """Cancels, finishes, pauses or resumes the person's newest job of ``kind`` that is in one of ``states``.
+
+    Returns the state it was in, empty where there is none: two clicks on Stop are no mistake.
+    """
     owner, language = owner_of(request), language_of(request)
     try:
-        job = studio.jobs.current(owner, kind)
-        if job is not None:
-            getattr(studio.jobs, what)(owner, job.id)
+        found = studio.jobs.list(owner, kinds=(kind,), states=tuple(states), limit=1)
+        if not found:
+            return ""
+        getattr(studio.jobs, what)(owner, found[0].id)
+        return found[0].state
     except StudioError as error:
         refuse(error, language)
     except Exception as error:  # noqa: BLE001 - the last line of defence before the page
         report(error, language)
+    return ""
 
 
 def refuse(error: StudioError, language: Language) -> str:

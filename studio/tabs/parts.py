@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import gradio as gr
 from gradio.components import Component
@@ -16,10 +16,14 @@ from pipelines.base import Request
 from studio.locales import i18n
 from studio.widgets import widget
 
-Updates: TypeAlias = dict[Component, Any]
+#: what a handler changes: components and layout blocks with their new values
+Updates: TypeAlias = dict[Any, Any]
 
 #: every listener of ours: no public endpoint, no queue of its own, no spinner laid over the result
 QUIET: Mapping[str, Any] = {"api_visibility": "private", "concurrency_limit": None, "show_progress": "hidden"}
+
+
+C = TypeVar("C", bound=Component)
 
 
 class Controls:
@@ -55,25 +59,25 @@ class Controls:
         low = limits["ge"] if "ge" in limits else limits["gt"] + step
         high = limits["le"] if top is None else min(top, limits["le"])
         made = gr.Slider(low, high, value=self.default(name), step=step, buttons=[], **self._words(name))
-        return self._keep(name, made)
+        return self.keep(name, made)
 
     def number(self, name: str, step: float = 1, precision: int | None = 0) -> gr.Number:
         """A number box. It sends what was typed: the request says what is wrong with it, in a sentence."""
         made = gr.Number(self.default(name), step=step, precision=precision, **self._words(name))
-        return self._keep(name, made)
+        return self.keep(name, made)
 
     def text(self, name: str, lines: int = 3, max_lines: int = 12, **more: Any) -> gr.Textbox:
         words = {**self._words(name), "placeholder": i18n(f"hint.{self.kind}.{name}"), **more}
-        return self._keep(name, gr.Textbox(lines=lines, max_lines=max_lines, **words))
+        return self.keep(name, gr.Textbox(lines=lines, max_lines=max_lines, **words))
 
     def checkbox(self, name: str) -> gr.Checkbox:
-        return self._keep(name, gr.Checkbox(self.default(name), **self._words(name)))
+        return self.keep(name, gr.Checkbox(self.default(name), **self._words(name)))
 
     def menu(self, name: str, choices: list[tuple[str, str]], free: bool = False, **more: Any) -> gr.Dropdown:
         """A menu; ``free`` lets a person type a value of their own."""
         words = {**self._words(name), "value": self.default(name), **more}
         made = gr.Dropdown(choices, allow_custom_value=free, filterable=free or len(choices) > 12, **words)
-        return self._keep(name, made)
+        return self.keep(name, made)
 
     def seed(self) -> tuple[gr.Checkbox, gr.Number]:
         """A number, and a box that asks for a fresh one each time (-1). The number is hidden while it is ticked."""
@@ -83,18 +87,16 @@ class Controls:
             )
             number = gr.Number(0, step=1, precision=0, **self._words("seed"))
         self.fields["seed_fresh"] = fresh
-        return fresh, self._keep("seed", number)
+        return fresh, self.keep("seed", number)
 
     def segmented(self, name: str, choices: list[tuple[str, str]], value: str) -> gr.Radio:
         made = gr.Radio(
             choices, value=value, show_label=False, container=False, elem_id=self.id(name), elem_classes="segmented"
         )
-        return self._keep(name, made)
+        return self.keep(name, made)
 
-    def keep(self, name: str, component: Any) -> Any:
-        return self._keep(name, component)
-
-    def _keep(self, name: str, component: Any) -> Any:
+    def keep(self, name: str, component: C) -> C:
+        """Makes a component of the tab's own the control of a field."""
         self.fields[name] = component
         return component
 

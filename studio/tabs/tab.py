@@ -73,9 +73,9 @@ class Tab(ABC):
         del shown, first
         return {}
 
-    def after(self, shown: Shown, posted: tuple[Any, ...]) -> Updates:
-        """More to update at the end. ``posted`` is empty where the page re-attached."""
-        del shown, posted
+    def after(self, shown: Shown) -> Updates:
+        """More to update at the end."""
+        del shown
         return {}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
@@ -102,14 +102,14 @@ class Tab(ABC):
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
         """Submits what was posted and shows it to the end."""
         views = submit(self.studio, self.kind, self.values(posted), request, self.make_view, self.per_second)
-        async for update in self._updates(views, request, posted):
+        async for update in self._updates(views, request):
             yield update
 
     async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
         """Shows earlier results, then whatever this person has running here."""
         yield {self.film: cards(self.studio, owner_of(request), (self.kind,))}
         views = attach(self.studio, self.kind, request, self.make_view, self.per_second)
-        async for update in self._updates(views, request, ()):
+        async for update in self._updates(views, request):
             yield update
 
     def make_view(self, job: Job, language: Language) -> View:
@@ -123,13 +123,11 @@ class Tab(ABC):
     def stop(self, request: gr.Request) -> None:
         tell(self.studio, self.stopping, self.kind, request)
 
-    async def _updates(
-        self, views: AsyncIterator[Shown], request: gr.Request, posted: tuple[Any, ...]
-    ) -> AsyncIterator[Updates]:
+    async def _updates(self, views: AsyncIterator[Shown], request: gr.Request) -> AsyncIterator[Updates]:
         shown: Shown | None = None
         async for view in views:
             yield {self.stage: view.show(), **self.during(view, shown is None)}
             shown = view
         if shown is not None:
             film = cards(self.studio, owner_of(request), (self.kind,))
-            yield {self.film: film, **self.after(shown, posted)}
+            yield {self.film: film, **self.after(shown)}

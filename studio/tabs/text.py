@@ -128,7 +128,7 @@ class TextTab(Tab):
         taken = first and isinstance(shown, TextView) and shown.job.request.get("mode") == "chat"
         return {self.prompt: ""} if taken else {}
 
-    def after(self, shown: Shown, posted: tuple[Any, ...]) -> Updates:
+    def after(self, shown: Shown) -> Updates:
         """Keeps the turns; where nothing came of it, gives back what was typed."""
         if not isinstance(shown, TextView):
             return {}

@@ -1,0 +1,120 @@
+// One item, large: the thing itself, its recipe in words, and what can be done with it. Arrows walk to the next.
+
+import {send} from "./bench.js";
+import {address, button, el, icon} from "./dom.js";
+import {has, size, t, when} from "./words.js";
+
+let box = null;
+let around = [];
+let current = null;
+
+export const isPicture = (item) => item.media_type.startsWith("image/");
+export const isText = (item) => item.media_type.startsWith("text/");
+export const isGenerator = (item) => item.name.endsWith(".safetensors");
+
+function destinations(item) {
+  if (isPicture(item)) return ["style-photo", "style-picture"];
+  if (isText(item)) return ["text-prompt", "image-prompt"];
+  return isGenerator(item) ? ["sample-generator"] : [];
+}
+
+function download(item, words = t("item.download")) {
+  return el("a.btn", {href: address(item.download_url), download: item.name}, icon("download"), el("span", {}, words));
+}
+
+function sendMenu(item) {
+  const menu = el("details.menu", {}, el("summary.btn", {}, icon("send"), el("span", {}, t("item.send"))),
+    el("div.menu-list", {role: "menu"}, destinations(item).map((to) =>
+      el("button", {type: "button", role: "menuitem", onclick: () => { menu.open = false; box?.close(); send({action: "send", item: item.id, to}); }}, t(`send.${to}`)))));
+  menu.addEventListener("focusout", (event) => { if (!menu.contains(event.relatedTarget)) menu.open = false; });
+  return menu;
+}
+
+/** The few things to do with a fresh result, in a row. */
+export function itemActions(item, words) {
+  return el("div.tools", {}, download(item, words), destinations(item).length ? sendMenu(item) : null);
+}
+
+function deleteButton(item) {
+  const holder = el("span.sure");
+  const ask = () => holder.replaceChildren(
+    el("span", {}, t("item.delete.sure")),
+    button(t("item.delete"), {class: "btn btn-danger", id: "item-delete-sure", onclick: () => send({action: "delete", item: item.id})}),
+    button(t("item.keep"), {onclick: rest}));
+  const rest = () => holder.replaceChildren(button(t("item.delete"), {id: "item-delete", onclick: ask}, "trash"));
+  rest();
+  return holder;
+}
+
+function shown(value) {
+  if (Array.isArray(value)) return value.length ? value.map(shown).join(", ") : "–";
+  if (value && typeof value === "object") return Object.entries(value).map(([key, one]) => `${key} ${shown(one)}`).join(", ");
+  if (typeof value === "number" && !Number.isInteger(value)) return String(+value.toFixed(4));
+  return value === "" || value === null || value === undefined ? "–" : String(value);
+}
+
+function recipe(item) {
+  const made = item.recipe ?? {};
+  const rows = [[t("item.made"), when(item.created)], [t("item.file"), `${item.name} · ${size(item.bytes)}`]];
+  if (item.width) rows.push([t("item.size"), `${item.width} × ${item.height}`]);
+  const settings = {...made.settings, seed: made.seed ?? made.settings?.seed, model: made.model || made.settings?.model};
+  for (const [name, value] of Object.entries(settings)) {
+    if (value === undefined || name === "history" || shown(value) === "–") continue;
+    rows.push([has(`field.${name}`) ? t(`field.${name}`) : name, /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : shown(value)]);
+  }
+  if (made.model_sha256) rows.push(["sha256", `${made.model_sha256.slice(0, 16)}…`]);
+  if (made.versions) rows.push([made.studio ?? "atelier", shown(made.versions)]);
+  return el("dl.recipe", {}, rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+}
+
+function thing(item) {
+  if (isPicture(item)) return el("img.checker", {src: address(item.url), alt: item.title});
+  if (isText(item)) return el("div.dialog-text", {}, item.text ?? "");
+  return el("div.dialog-file", {}, icon("training"), el("p", {}, item.name));
+}
+
+function draw() {
+  const item = current;
+  const at = around.findIndex((one) => one.id === item.id);
+  const walk = (step, glyph, words) => button("", {class: "btn btn-quiet", "aria-label": t(words), title: t(words), disabled: !around[at + step], onclick: () => step && openItem(around[at + step], around)}, glyph);
+  box.setAttribute("aria-label", item.title || t("item.untitled"));
+  box.replaceChildren(
+    el("div.dialog-head", {}, el("h2", {}, item.title || t("item.untitled")), walk(-1, "left", "item.previous"), walk(1, "right", "item.next"),
+      button("", {class: "btn btn-quiet", "aria-label": t("item.close"), title: t("item.close"), id: "item-close", onclick: () => box.close()}, "close")),
+    el("div.dialog-main", {}, el("div.dialog-thing", {}, thing(item)),
+      el("div.dialog-side", {},
+        el("div.tools", {}, button(t("item.again"), {class: "btn btn-primary", id: "item-again", onclick: () => { box.close(); send({action: "again", item: item.id}); }}, "again"),
+          download(item), destinations(item).length ? sendMenu(item) : null),
+        el("h3", {}, t("item.recipe")), recipe(item), deleteButton(item))));
+}
+
+/** Opens an item; `others` are those the arrows walk through. A text comes whole a moment later. */
+export function openItem(item, others = [item]) {
+  if (!box) {
+    box = el("dialog.dialog", {id: "item-dialog"});
+    document.querySelector(".gradio-container").append(box);
+    box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+    box.addEventListener("keydown", (event) => {
+      const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+      const next = step && around[around.findIndex((one) => one.id === current.id) + step];
+      if (next) openItem(next, around);
+    });
+  }
+  current = item;
+  around = others;
+  draw();
+  if (!box.open) box.showModal();
+  if (isText(item)) send({action: "open", item: item.id});
+}
+
+/** The whole of a text that was opened. */
+export function arrived(item) {
+  if (box?.open && current?.id === item.id) {
+    current = {...current, ...item};
+    draw();
+  }
+}
+
+export function gone(id) {
+  if (box?.open && current?.id === id) box.close();
+}

@@ -1,0 +1,111 @@
+// What surrounds the tabs: header, status strip, footer, and the courier between results and the server.
+
+import {press, pressSoon, setCourier} from "./bench.js";
+import {arrived, gone} from "./dialog.js";
+import {address, el, icon} from "./dom.js";
+import {duration, has, size, t} from "./words.js";
+
+export function header(element) {
+  const scheme = el("button.icon-button", {type: "button", id: "scheme-toggle"});
+  const name = () => {
+    const words = t(window.atelierScheme.dark() ? "header.light" : "header.dark");
+    scheme.setAttribute("aria-label", words);
+    scheme.title = words;
+    scheme.replaceChildren(icon(window.atelierScheme.dark() ? "sun" : "moon"));
+  };
+  scheme.addEventListener("click", () => window.atelierScheme.toggle());
+  window.addEventListener("atelier-scheme", name);
+  name();
+  element.querySelector(".widget").replaceChildren(
+    el("header.top", {}, el("img.brand-mark", {src: "assets/studio/icons/favicon.svg", alt: "", width: 30, height: 30}), el("span.brand", {}, "Atelier"), el("span.tagline", {}, t("header.tagline")), scheme));
+}
+
+export function footer(element, props, trigger, watch, fixed) {
+  const api = () => { const url = new URL(location.href); url.searchParams.set("view", "api"); return url.pathname + url.search; };
+  element.querySelector(".widget").replaceChildren(el("footer.bottom", {},
+    el("span", {}, `Atelier · ${t("footer.version", {version: fixed.version})}`), el("span", {}, t("footer.licence")),
+    el("a", {href: api(), id: "footer-api"}, t("footer.api")), el("span.bottom-keys", {}, t("footer.keys"))));
+}
+
+// ----------------------------------------------------------------------------------------- the courier
+
+export function courier(element, props, trigger, watch) {
+  setCourier((message) => trigger("deliver", message));
+  watch("value", () => {
+    const answer = props.value;
+    if (answer?.do === "make") pressSoon(answer.kind);
+    if (answer?.do === "open") arrived(answer.item);
+    if (answer?.do === "deleted") gone(answer.item);
+    if (answer?.do === "focus") setTimeout(() => document.querySelector(`#${answer.kind}-bench`)?.scrollIntoView({block: "start", behavior: "smooth"}), 120);
+  });
+}
+
+// ------------------------------------------------------------------------------------- the status strip
+
+function stageWords(job) {
+  const name = has(`stage.${job.stage}`) ? t(`stage.${job.stage}`) : t("stage.starting");
+  if (!job.total || !job.unit) return name;
+  if (job.unit === "byte") return t("stage.bytes", {stage: name, done: size(job.done), total: size(job.total)});
+  const unit = has(`unit.${job.unit}`) ? t(`unit.${job.unit}`) : job.unit;
+  return t("stage.count", {stage: name, unit, done: Math.round(job.done), total: Math.round(job.total)});
+}
+
+function doing(now) {
+  if (now.worker !== "ready") return t(`strip.${now.worker}`);
+  const job = now.doing ?? now.running.find((one) => one.mine && one.state === "running");
+  if (!job) return t("strip.idle");
+  return job.mine ? stageWords(job) : t("strip.others");
+}
+
+function place(now) {
+  const first = [...now.mine].sort((a, b) => a.position - b.position)[0];
+  if (!first) return "";
+  const thing = t(`thing.${first.kind}`);
+  const words = first.position <= 1 ? t("place.next", {thing}) : t("place.behind", {thing, ahead: first.position - 1});
+  return first.seconds === null ? words : t("place.about", {words, time: duration(first.seconds)});
+}
+
+const shortName = (device) => device.replace(/\((R|TM)\)|NVIDIA | CPU| Processor| \d+-Core| @.*$/gi, "").trim();
+
+export function strip(element) {
+  const parts = Object.fromEntries(["doing", "place", "model", "device"].map((name) => [name, el(`span.strip-${name}`, {id: `strip-${name}`})]));
+  const fillBar = el("span.strip-fill");
+  const memory = el("span.strip-memory", {id: "strip-memory"}, el("span.strip-bar", {}, fillBar), el("span.strip-bytes"));
+  const box = el("div.strip", {role: "status", "aria-live": "off", "aria-label": t("strip.label")}, el("span.strip-dot"), parts.doing, parts.place, el("span.strip-space"), parts.model, memory, parts.device);
+  element.querySelector(".widget").replaceChildren(box);
+  const show = (now) => {
+    const busy = Boolean(now.doing) || now.worker !== "ready";
+    box.classList.toggle("busy", busy);
+    box.classList.remove("away");
+    parts.doing.textContent = doing(now);
+    parts.place.textContent = place(now);
+    parts.device.textContent = now.device ? shortName(now.device) : t("strip.no_device");
+    parts.device.title = now.device_reason ?? "";
+    parts.model.textContent = now.resident.map((one) => one.title ?? one.model).join(", ") || t("strip.no_model");
+    memory.hidden = !now.memory_total;
+    fillBar.style.width = `${now.memory_total ? (100 * now.memory_used) / now.memory_total : 0}%`;
+    memory.lastChild.textContent = t("strip.memory", {used: size(now.memory_used), total: size(now.memory_total)});
+    memory.title = t("strip.memory.label");
+  };
+  const away = () => {
+    box.classList.add("away");
+    parts.doing.textContent = t("strip.away");
+  };
+  let waiting = false;
+  const poll = async () => {
+    if (document.hidden || waiting) return;
+    waiting = true;
+    try {
+      const answer = await fetch(address("/status"), {headers: {accept: "application/json"}});
+      answer.ok ? show(await answer.json()) : away();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      away(); // the network failed, which is what the strip then says
+    } finally {
+      waiting = false;
+    }
+  };
+  setInterval(poll, 1000);
+  document.addEventListener("visibilitychange", poll);
+  poll();
+}

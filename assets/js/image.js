@@ -1,0 +1,65 @@
+// Pictures: the preview coming out of the noise, then a grid; where no model is here, what can be fetched.
+
+import {example, invitation, send, stageOf} from "./bench.js";
+import {button, el, fill, icon, address} from "./dom.js";
+import {roving} from "./keys.js";
+import {openItem, itemActions} from "./dialog.js";
+import {t, titled} from "./words.js";
+
+export function modelCard(model, kind) {
+  const facts = [
+    model.ready ? t("model.ready") : model.size ? t("model.size", {size: model.size}) : "",
+    model.memory ? t("model.memory", {size: model.memory}) : "",
+    model.licence,
+  ].filter(Boolean);
+  return el("li.model", {}, el("div", {},
+    el("h3", {}, titled(model.title)),
+    el("p", {}, titled(model.summary)),
+    el("p.model-facts", {}, facts.join(" · ")),
+    model.gated ? el("p.model-facts", {}, t("model.gated")) : null),
+    button(t("model.use"), {onclick: () => send({action: "model", kind, name: model.name})}));
+}
+
+function empty(fixed) {
+  const ready = fixed.models.some((model) => model.ready);
+  const examples = Array.from({length: fixed.examples}, (_, index) =>
+    example("image", index, el("span", {}, t(`image.example.${index}`))));
+  if (ready) return invitation("image", {title: t("image.empty"), more: t("image.empty.more"), examples});
+  const models = el("ul.models", {}, fixed.models.map((model) => modelCard(model, "image")));
+  return invitation("image", {title: t("image.none"), more: t("image.none.more"), extra: models});
+}
+
+function preview(body, view) {
+  const now = view.preview;
+  const shape = now ? `aspect-ratio:${now.width}/${now.height}` : "";
+  fill(body, `preview${view.job}`, () => el("figure.preview", {}, el("img", {alt: ""}), el("figcaption")));
+  const image = body.querySelector("img");
+  image.hidden = !now;
+  if (!now) return;
+  image.style.cssText = shape;
+  if (image.getAttribute("src") !== address(now.url)) image.src = address(now.url);
+  body.querySelector("figcaption").textContent = t("image.preview", {step: now.step, total: now.total});
+}
+
+function grid(body, view) {
+  const key = `grid${view.job}${view.items.map((item) => item.id).join()}`;
+  fill(body, key, () => {
+    const row = el(`div.pictures.pictures-${Math.min(view.items.length, 4)}`, {role: "group"},
+      view.items.map((item) => el("button.picture.checker", {type: "button", "aria-label": `${t("item.open")}: ${item.title}`, onclick: () => openItem(item, view.items)},
+        el("img", {src: address(item.url), alt: item.title, width: item.width, height: item.height}))));
+    roving(row, "button");
+    const tools = view.items.length === 1 ? itemActions(view.items[0]) : null;
+    return [row, el("div.facts", {}, el("span", {}, `${t("fact.seed")} ${view.seed}`), tools)];
+  });
+}
+
+export function stagePictures(kind) {
+  return (element, props, trigger, watch, fixed) =>
+    stageOf(kind, element, props, watch, (body, view) => {
+      const pictures = (view.items ?? []).filter((item) => item.media_type.startsWith("image/"));
+      if (pictures.length) grid(body, {...view, items: pictures});
+      else if (["queued", "running", "paused"].includes(view.state)) preview(body, view);
+      else if (kind === "image") fill(body, `empty${view.state === "failed"}`, () => (view.state === "failed" && !view.refused ? [] : [empty(fixed)]));
+      else body.replaceChildren();
+    });
+}

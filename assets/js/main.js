@@ -1,0 +1,30 @@
+// Ties the names of widgets, as Python says them, to what draws them.
+
+import {settled, mark} from "./bench.js";
+import {courier, footer, header, strip} from "./frame.js";
+import {stagePictures} from "./image.js";
+import "./keys.js";
+import {film, library} from "./shelf.js";
+import {choices, drop, stageStyle} from "./style.js";
+import {stageText} from "./text.js";
+import {stageTraining} from "./training.js";
+import {language, translate} from "./words.js";
+
+const widgets = {
+  header, footer, strip, courier, film, library, choices, drop,
+  "stage-text": stageText,
+  "stage-image": stagePictures("image"),
+  "stage-sample": stagePictures("sample"),
+  "stage-style": stageStyle,
+  "stage-training": stageTraining,
+};
+
+document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+window.atelier = {
+  settled,
+  mount(name, element, props, trigger, watch, fixed) {
+    widgets[name](element, props, trigger, watch, fixed);
+    translate(document);
+  },
+};
+window.dispatchEvent(new Event("atelier-ready"));

@@ -1,0 +1,135 @@
+// A photo goes in by drop, paste or choice; the painting comes back beside it under a slider.
+
+import {example, invitation, send, stageOf} from "./bench.js";
+import {el, fill, icon, address} from "./dom.js";
+import {itemActions} from "./dialog.js";
+import {roving} from "./keys.js";
+import {t, titled} from "./words.js";
+
+/** Before and after: drag anywhere, or move the handle with the arrow keys. */
+export function compare(before, after, width, height) {
+  const slider = el("input.compare-range", {type: "range", min: 0, max: 100, step: 1, value: 50, "aria-label": t("compare.label")});
+  const box = el("div.compare", {style: `aspect-ratio:${width}/${height};--split:50%;--ratio:${width / height}`, data: {width, height}},
+    el("img.compare-after", {src: after, alt: t("compare.after"), draggable: "false"}),
+    el("img.compare-before", {src: before, alt: t("compare.before"), draggable: "false"}),
+    el("span.compare-tag.compare-tag-before", {}, t("compare.before")),
+    el("span.compare-tag.compare-tag-after", {}, t("compare.after")),
+    el("span.compare-line", {"aria-hidden": "true"}, el("span.compare-knob")),
+    slider);
+  const set = (value) => box.style.setProperty("--split", `${value}%`);
+  slider.addEventListener("input", () => set(slider.value));
+  const drag = (event) => {
+    const frame = box.getBoundingClientRect();
+    slider.value = String(Math.min(100, Math.max(0, ((event.clientX - frame.left) / frame.width) * 100)));
+    set(slider.value);
+  };
+  box.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    box.setPointerCapture(event.pointerId);
+    slider.focus({preventScroll: true});
+    drag(event);
+  });
+  box.addEventListener("pointermove", (event) => { if (box.hasPointerCapture(event.pointerId)) drag(event); });
+  return box;
+}
+
+function empty(fixed) {
+  const examples = fixed.examples.map((photo, index) =>
+    example("style", index, el("img", {src: address(photo.url), alt: titled(photo.title)})));
+  return invitation("style", {title: t("style.empty"), more: t("style.empty.more"), examples});
+}
+
+export function stageStyle(element, props, trigger, watch, fixed) {
+  stageOf("style", element, props, watch, (body, view) => {
+    const painted = (view.items ?? []).find((item) => item.media_type.startsWith("image/"));
+    if (painted && view.before) {
+      fill(body, painted.id, () => [
+        compare(view.before.url, address(painted.url), painted.width, painted.height),
+        el("div.facts", {}, el("span", {}, `${painted.width} × ${painted.height}`), itemActions(painted)),
+      ]);
+    } else if (painted) {
+      fill(body, painted.id, () => [el("img.shown.checker", {src: address(painted.url), alt: painted.title}), el("div.facts", {}, itemActions(painted))]);
+    } else if (["queued", "running", "paused"].includes(view.state) && view.before) {
+      fill(body, `run${view.job}`, () => el("img.shown.painting", {src: view.before.url, alt: t("compare.before")}));
+    } else if (view.state === "idle" || view.refused) {
+      fill(body, "empty", () => empty(fixed));
+    }
+  });
+}
+
+// ------------------------------------------------------------------------------------------ photo in
+
+/** Puts a file into gradio's own input, which uploads it and checks where it lies. */
+function hand(file, fixed, state) {
+  const input = document.querySelector(`#${fixed.file} input[type=file]`);
+  if (!input || !file) return;
+  state(file.name || t("drop.pasted"));
+  const carrier = new DataTransfer();
+  carrier.items.add(file);
+  input.files = carrier.files;
+  input.dispatchEvent(new Event("change", {bubbles: true}));
+}
+
+export function drop(element, props, trigger, watch, fixed) {
+  const zone = el("button.drop", {type: "button", "aria-label": t(fixed.words)});
+  const ours = fixed.examples.map((picture, index) =>
+    el("button.drop-example", {type: "button", title: titled(picture.title), "aria-label": titled(picture.title), onclick: () => send({action: "fill", kind: "style", index: fixed.first + index})},
+      el("img", {src: address(picture.url), alt: "", loading: "lazy"})));
+  element.querySelector(".widget").replaceChildren(zone, ours.length ? el("div.drop-examples", {}, ours) : "");
+  let last = null;
+  const reading = (name) => { zone.classList.add("reading"); zone.replaceChildren(el("span.drop-words", {}, t("drop.reading", {name}))); };
+  const draw = () => {
+    zone.classList.remove("reading");
+    if (props.value?.error !== undefined && last) return show(last, props.value.error);
+    last = props.value?.url ? props.value : null;
+    show(last, props.value?.error);
+  };
+  const show = (photo, error) => {
+    zone.classList.toggle("full", Boolean(photo));
+    const words = photo
+      ? [el("img", {src: photo.url, alt: photo.name || t(fixed.words)}), el("span.drop-change", {}, t("drop.change"))]
+      : [icon("photo"), el("span.drop-words", {}, t(fixed.words)), el("span.drop-more", {}, t("drop.formats"))];
+    zone.replaceChildren(...words);
+    if (error) zone.append(el("span.drop-error", {role: "alert"}, error));
+  };
+  zone.addEventListener("click", () => document.querySelector(`#${fixed.file} input[type=file]`)?.click());
+  for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
+  for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));
+  zone.addEventListener("drop", (event) => { event.preventDefault(); hand(event.dataTransfer.files[0], fixed, reading); });
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])][0];
+    const wantsPicture = document.querySelector("#style-source input[value=picture]")?.checked && fixed.file === "style-picture";
+    const wanted = wantsPicture || (fixed.file === "style-photo" && !document.querySelector("#style-source input[value=picture]")?.checked);
+    if (file && zone.offsetParent && wanted) hand(file, fixed, reading);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.closest?.(`#${fixed.file}`) && event.isTrusted && event.target.files?.[0]) reading(event.target.files[0].name);
+  });
+  watch("value", draw);
+  draw();
+}
+
+// ------------------------------------------------------------------------------------------ choices
+
+/** A group of cards with a picture each, of which one is chosen: a radio group to keys and screen readers. */
+export function choices(element, props, trigger, watch, fixed) {
+  const group = el(`div.choices.choices-${fixed.layout}`, {role: "radiogroup", "aria-label": titled(fixed.label)});
+  element.querySelector(".widget").replaceChildren(group);
+  const cards = fixed.choices.map((choice) => el("button.choice", {type: "button", role: "radio", title: titled(choice.title), data: {value: choice.id}},
+    choice.url ? el("img", {src: address(choice.url), alt: "", loading: "lazy"}) : null,
+    el("span.choice-title", {}, titled(choice.title)),
+    choice.about ? el("span.choice-about", {}, titled(choice.about)) : null));
+  group.append(...cards);
+  const show = () => {
+    const value = props.value || fixed.choices[0]?.id;
+    for (const card of cards) {
+      const chosen = card.dataset.value === value;
+      card.setAttribute("aria-checked", String(chosen));
+      card.tabIndex = chosen ? 0 : -1;
+    }
+  };
+  for (const card of cards) card.addEventListener("click", () => { props.value = card.dataset.value; show(); });
+  roving(group, "[role=radio]");
+  watch("value", show);
+  show();
+}

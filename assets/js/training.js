@@ -1,0 +1,86 @@
+// The showpiece: the sample grid large, numbers beside it, the curves beneath; the past can be scrubbed.
+
+import {example, invitation, stageOf} from "./bench.js";
+import {Curves} from "./curves.js";
+import {button, el, fill, icon, address} from "./dom.js";
+import {itemActions} from "./dialog.js";
+import {clock, number, t} from "./words.js";
+
+const NUMBERS = ["step", "rate", "elapsed", "left"];
+
+class Board {
+  constructor(body) {
+    this.image = el("img.samples-image", {alt: ""});
+    this.wait = el("p.samples-wait", {}, t("training.waiting"));
+    this.caption = el("figcaption");
+    this.scrub = el("input.samples-scrub", {type: "range", min: 0, max: 0, value: 0, "aria-label": t("training.scrub"), oninput: () => { this.held = +this.scrub.value < +this.scrub.max; this.sample(); }});
+    this.numbers = Object.fromEntries(NUMBERS.map((name) => [name, el("dd", {id: `training-${name}`}, "–")]));
+    this.download = el("div.board-download");
+    this.held = false;
+    const numbers = el("dl.numbers", {}, NUMBERS.map((name) => el("div", {}, el("dt", {}, t(`training.${name}`)), this.numbers[name])));
+    body.replaceChildren(
+      el("div.board", {},
+        el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.scrub, this.caption),
+        el("div.board-side", {}, numbers, this.download)),
+      el("div.curves-holder", {id: "training-curves"}));
+    this.curves = new Curves(body.querySelector(".curves-holder"));
+    this.charts = null;
+  }
+
+  show(view) {
+    this.samples = view.samples;
+    this.scrub.max = String(Math.max(0, view.samples.length - 1));
+    if (!this.held) this.scrub.value = this.scrub.max;
+    this.scrub.hidden = view.samples.length < 2;
+    this.sample();
+    this.tell(view);
+    if (view.curves !== this.charts) {
+      this.charts = view.curves;
+      this.curves.set(JSON.parse(view.curves), view.state === "done" ? 0 : view.budget);
+    }
+  }
+
+  sample() {
+    const one = this.samples[+this.scrub.value];
+    this.image.hidden = !one;
+    this.wait.hidden = Boolean(one);
+    if (!one) return;
+    if (this.image.getAttribute("src") !== address(one.url)) this.image.src = address(one.url);
+    const words = t("training.samples", {step: number(one.step)});
+    this.image.alt = words;
+    this.caption.textContent = words;
+  }
+
+  tell(view) {
+    const live = ["running", "paused", "queued"].includes(view.state);
+    this.numbers.step.textContent = view.steps ? `${number(view.step)} / ${number(view.steps)}` : number(view.step);
+    this.numbers.rate.textContent = view.rate ? number(view.rate, 1) : "–";
+    this.numbers.elapsed.textContent = view.budget ? `${clock(view.seconds)} / ${clock(view.budget)}` : clock(view.seconds);
+    this.numbers.left.textContent = live ? (view.left === null ? "–" : clock(view.left)) : t(`state.${view.state}`);
+    const made = view.items.find((item) => item.name.endsWith(".safetensors"));
+    fill(this.download, made?.id ?? "none", () => (made ? itemActions(made, t("training.download")) : []));
+  }
+}
+
+function empty() {
+  const examples = [];
+  return invitation("training", {title: t("training.empty"), more: t("training.empty.more"), examples});
+}
+
+export function stageTraining(element, props, trigger, watch) {
+  let board = null;
+  let job = null;
+  stageOf("training", element, props, watch, (body, view) => {
+    if (!view.samples) {
+      board = null;
+      fill(body, "empty", () => empty());
+      return;
+    }
+    if (!board || job !== view.job) {
+      body.dataset.key = view.job;
+      board = new Board(body);
+      job = view.job;
+    }
+    board.show(view);
+  });
+}

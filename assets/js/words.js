@@ -1,0 +1,57 @@
+// Strings, numbers, times and sizes in the person's language. The strings are those gradio was given.
+
+export const language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+
+function strings() {
+  return window.gradio_config?.i18n_translations?.[language] ?? {};
+}
+
+export function t(key, values = {}) {
+  const template = strings()[key];
+  if (template === undefined) return key;
+  return template.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+export const has = (key) => strings()[key] !== undefined;
+
+/** A title from Python: {en, zh}, or the name of a string, or plain text. */
+export const titled = (value) =>
+  value && typeof value === "object" ? value[language] ?? value.en : has(value) ? t(value) : value ?? "";
+
+/** Fills every element below `root` that names a string. */
+export function translate(root) {
+  for (const element of root.querySelectorAll("[data-i18n]")) element.textContent = t(element.dataset.i18n);
+}
+
+const numbers = new Intl.NumberFormat(language === "zh" ? "zh-CN" : "en-GB");
+export const number = (value, digits = 0) =>
+  digits ? Number(value).toFixed(digits) : numbers.format(Math.round(value));
+
+export function size(bytes) {
+  for (const [unit, scale] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+    if (bytes >= scale) return `${(bytes / scale).toFixed(bytes / scale < 10 ? 1 : 0)} ${unit}`;
+  }
+  return `${bytes} B`;
+}
+
+export function duration(seconds) {
+  if (seconds < 90) return t("time.seconds", {count: Math.max(1, Math.round(seconds))});
+  if (seconds < 5400) return t("time.minutes", {count: Math.round(seconds / 60)});
+  return t("time.hours", {hours: Math.floor(seconds / 3600), minutes: Math.round((seconds % 3600) / 60)});
+}
+
+/** 0:42, 12:07, 1:02:33: for clocks that run. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (value) => String(value).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const tail = `${two(whole % 60)}`;
+  return hours ? `${hours}:${two(Math.floor((whole % 3600) / 60))}:${tail}` : `${Math.floor(whole / 60)}:${tail}`;
+}
+
+export function when(seconds) {
+  const at = new Date(seconds * 1000);
+  const today = new Date().toDateString() === at.toDateString();
+  const options = today ? {hour: "2-digit", minute: "2-digit"} : {day: "numeric", month: "short", hour: "2-digit", minute: "2-digit"};
+  return new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", options).format(at);
+}

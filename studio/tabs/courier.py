@@ -1,0 +1,117 @@
+"""Carries what a person does with a result to where it belongs: again, send to another tab, open, delete, try.
+
+The page's scripts hand over a small message; every name in it is checked here against what there is. One listener
+serves the whole page, since only here all tabs are known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.errors import StudioError
+from studio.library.library import Item
+from studio.locales import Language, language_of
+from studio.owners import owner_of
+from studio.tabs.film import card, cards, settings_of, text_of
+from studio.tabs.following import refuse, report
+from studio.tabs.library import LibraryTab
+from studio.tabs.parts import QUIET, Updates
+from studio.tabs.tab import Tab
+from studio.widgets import widget
+
+if TYPE_CHECKING:
+    from studio.services import Studio
+
+MAX_TEXT = 20_000
+
+
+class Courier:
+    """``tabs`` by kind. Messages are objects with an ``action`` and what it needs."""
+
+    def __init__(self, studio: Studio, pages: gr.Tabs, tabs: Mapping[str, Tab], library: LibraryTab) -> None:
+        self.studio = studio
+        self.pages = pages
+        self.tabs = tabs
+        self.library = library
+        self.element = widget("courier", "courier", None, events=("deliver",))
+        targets: list[Component] = [component for tab in tabs.values() for component in [*tab.targets, tab.film]]
+        outputs = list(dict.fromkeys([self.element, pages, library.grid, *targets]))
+        self.element.deliver(self.deliver, [library.filter], outputs, **QUIET)
+
+    def deliver(self, chosen: str, event: gr.EventData, request: gr.Request) -> Updates:
+        """Does what a message asks for. A message that makes no sense is refused as a sentence."""
+        owner, language = owner_of(request), language_of(request)
+        try:
+            return self._done(event._data, owner, language, chosen)
+        except StudioError as error:
+            refuse(error, language)
+        except Exception as error:  # noqa: BLE001 - the last line of defence before the page
+            report(error, language)
+        return {self.element: gr.skip()}
+
+    def _done(self, message: Any, owner: str, language: Language, chosen: str) -> Updates:
+        match message:
+            case {"action": "example" | "fill" as action, "kind": str(kind), "index": int(index)} if kind in self.tabs:
+                examples = self.tabs[kind].examples
+                if not 0 <= index < len(examples):
+                    raise _nonsense(message)
+                after = self._say("make", kind=kind) if action == "example" else {}
+                return {**self.tabs[kind].fill(owner, examples[index], language), **after}
+            case {"action": "model", "kind": str(kind), "name": str(name)} if kind in self.tabs:
+                entry = self.studio.catalog.resolve(name, kind)
+                return {**self.tabs[kind].fill(owner, {"model": entry.name}, language), **self._say("focus", kind=kind)}
+            case {"action": "open", "item": str(item_id)}:
+                item = self.studio.library.get(owner, item_id)
+                return self._say("open", item=card(self.studio, item, whole=True))
+            case {"action": "again", "item": str(item_id)}:
+                return self._again(self.studio.library.get(owner, item_id), owner, language)
+            case {"action": "send", "item": str(item_id), "to": str(to)}:
+                return self._send(self.studio.library.get(owner, item_id), to, owner, language)
+            case {"action": "delete", "item": str(item_id)}:
+                return self._delete(self.studio.library.get(owner, item_id), owner, chosen)
+        raise _nonsense(message)
+
+    def _again(self, item: Item, owner: str, language: Language) -> Updates:
+        kind = str(item.recipe.get("kind", item.kind))
+        return self._filled(kind, settings_of(item), owner, language)
+
+    def _send(self, item: Item, to: str, owner: str, language: Language) -> Updates:
+        picture, text = item.media_type.startswith("image/"), item.media_type.startswith("text/")
+        if to == "style-photo" and picture:
+            return self._filled("style", {"photo": item.digest}, owner, language)
+        if to == "style-picture" and picture:
+            return self._filled("style", {"style_picture": item.digest}, owner, language)
+        if to in ("text-prompt", "image-prompt") and text:
+            words = text_of(self.studio, item, MAX_TEXT)
+            return self._filled(to.split("-")[0], {"prompt": words}, owner, language)
+        if to == "sample-generator" and item.name.endswith(".safetensors"):
+            return self._filled("sample", {"generator": item.digest}, owner, language)
+        raise _nonsense(to)
+
+    def _filled(self, kind: str, settings: Mapping[str, Any], owner: str, language: Language) -> Updates:
+        page = "training" if kind == "sample" else kind
+        return {
+            **self.tabs[kind].fill(owner, settings, language),
+            self.pages: gr.Tabs(selected=page),
+            **self._say("focus", kind=kind),
+        }
+
+    def _delete(self, item: Item, owner: str, chosen: str) -> Updates:
+        self.studio.library.delete(owner, item.id)
+        updates: Updates = {self.library.grid: self.library.page(owner, chosen), **self._say("deleted", item=item.id)}
+        if item.kind in self.tabs:
+            updates[self.tabs[item.kind].film] = cards(self.studio, owner, (item.kind,))
+        return updates
+
+    def _say(self, what: str, **values: Any) -> Updates:
+        """A message back; the time makes two equal ones different."""
+        return {self.element: {"do": what, "at": time.time(), **values}}
+
+
+def _nonsense(message: Any) -> StudioError:
+    return StudioError("page.message", "The page asked for something there is not: {value}.", value=str(message)[:80])

@@ -1,0 +1,51 @@
+"""The built-in styles and the example photos, as the page shows them. Knows under which address assets are served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.style.examples import PHOTOS, STYLE_PICTURES, Example
+from pipelines.style.styles import STYLES
+from studio.settings import ASSETS
+
+#: the style that one click on each of our photos paints it in
+_PAINTED_IN = {
+    "temple.jpg": "indigo-waves",
+    "cat.jpg": "golden-etching",
+    "coffee.jpg": "paper-cutout",
+    "portrait.jpg": "autumn-pastel",
+    "rocket.jpg": "starry-strokes",
+    "flower.jpg": "stained-glass",
+}
+
+
+def served(path: Path) -> str:
+    """The address an asset is served under."""
+    return f"/assets/studio/{path.relative_to(ASSETS).as_posix()}"
+
+
+def builtin_styles() -> list[dict[str, Any]]:
+    """A card for each built-in style."""
+    return [
+        {"id": style.id, "title": {"en": style.en, "zh": style.zh}, "url": served(style.thumbnail)} for style in STYLES
+    ]
+
+
+def photo_cards() -> list[dict[str, Any]]:
+    """A card for each of our photos."""
+    return [_card(photo) for photo in PHOTOS]
+
+
+def picture_cards() -> list[dict[str, Any]]:
+    """A card for each picture to take a style from."""
+    return [_card(picture) for picture in STYLE_PICTURES]
+
+
+def _card(example: Example) -> dict[str, Any]:
+    return {"title": {"en": example.en, "zh": example.zh}, "url": served(example.path)}
+
+
+def style_of(photo: Example) -> str:
+    """The built-in style that goes well with one of our photos."""
+    return _PAINTED_IN.get(photo.file, STYLES[0].id)

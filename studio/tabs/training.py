@@ -1,0 +1,215 @@
+"""The Training tab: a generator learns in front of you, then draws for you."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.requests import TrainingRequest
+from pipelines.training.datasets import DATASETS, DataSetInfo
+from pipelines.training.recipe_names import RECIPES
+from studio.engine.job import Job
+from studio.locales import Language, i18n
+from studio.tabs.following import Shown, tell
+from studio.tabs.gallery import served
+from studio.tabs.image import picture
+from studio.tabs.parts import QUIET, Updates, area, bench, film, more, stage
+from studio.tabs.sample import SampleTab
+from studio.tabs.tab import Tab
+from studio.tabs.views import View
+from studio.widgets import widget
+from studio.widgets.curves import Curve, rounded
+
+MAX_SAMPLES = 60
+
+
+class TrainingView(View):
+    """Curves, marks and sample grids so far."""
+
+    def __init__(self, job: Job, language: Language) -> None:
+        super().__init__(job, language)
+        self.curves: dict[str, Curve] = {}
+        self.marks: list[tuple[int, float, str]] = []
+        self.samples: list[dict[str, Any]] = []
+        self.step, self.seconds, self.rate = 0, 0.0, 0.0
+        self.left: float | None = None
+        self._drawn: str | None = None
+
+    def on_metrics(self, data: Mapping[str, Any], at: float) -> None:
+        del at
+        steps = data["steps"]
+        if steps and steps[0] <= self.step:
+            self._go_back(steps[0])
+        for name, values in data["series"].items():
+            curve = self.curves.setdefault(name, Curve())
+            for step, seconds, value in zip(steps, data["seconds"], values, strict=True):
+                curve.add(step, seconds, value)
+        if steps:
+            self.step, self.seconds = steps[-1], data["seconds"][-1]
+        self.rate, self.left = data["rate"], data.get("left")
+        self._drawn = None
+
+    def _go_back(self, step: int) -> None:
+        """A resume or a rollback: what came later never happened."""
+        for curve in self.curves.values():
+            curve.back_to(step)
+        self.samples = [sample for sample in self.samples if sample["step"] < step]
+
+    def on_mark(self, data: Mapping[str, Any], at: float) -> None:
+        del at
+        self.marks.append((data["step"], data["seconds"], data["text"]))
+        self._drawn = None
+
+    def on_sample(self, data: Mapping[str, Any], at: float) -> None:
+        del at
+        self.samples.append({"step": data["step"], **picture(self.job, data["picture"])})
+        if len(self.samples) > MAX_SAMPLES:
+            self.samples = [*self.samples[:-1:2], self.samples[-1]]
+
+    def show(self) -> dict[str, Any]:
+        request = self.job.request
+        return {
+            **super().show(),
+            "dataset": request.get("dataset", ""),
+            "step": self.step,
+            "steps": request.get("steps", 0),
+            "seconds": round(self.seconds, 1),
+            "budget": request.get("seconds", 0),
+            "rate": round(self.rate, 2),
+            "left": None if self.left is None else round(self.left, 1),
+            "samples": self.samples,
+            "curves": self._curves(),
+        }
+
+    def _curves(self) -> str:
+        """The charts as JSON in one string, which is quick to compare and to send."""
+        if self._drawn is None:
+            series = {name: rounded(curve.points()) for name, curve in self.curves.items()}
+            charts = chart_titles(str(self.job.request.get("recipe", "")), list(series), self.language)
+            self._drawn = json.dumps({"charts": charts, "series": series, "marks": self.marks[-40:]})
+        return self._drawn
+
+
+def chart_titles(recipe: str, names: list[str], language: Language) -> list[dict[str, Any]]:
+    """Which series share a chart, in the recipe's order, with the names people read. Unknown ones get their own."""
+    info = RECIPES.get(recipe)
+    known = {series.name: series for series in info.series} if info else {}
+    charts: dict[str, list[dict[str, str]]] = {}
+    for name in [*(n for n in known if n in names), *(n for n in names if n not in known)]:
+        series = known.get(name)
+        title = name if series is None else (series.title_zh if language == "zh" else series.title)
+        charts.setdefault(series.chart if series else name, []).append({"name": name, "title": title})
+    return [{"chart": chart, "series": series} for chart, series in charts.items()]
+
+
+class TrainingTab(Tab):
+    """Controls of a ``TrainingRequest``, transport buttons, and beneath them the generators trained so far."""
+
+    kind = "training"
+    request = TrainingRequest
+    view = TrainingView
+    per_second = 4
+    stopping = "finish"
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"dataset": name} for name in DATASETS)
+
+    def build(self) -> None:
+        controls = self.controls
+        with bench(self.kind):
+            with area("ask", self.kind):
+                sets = [_dataset_card(info) for info in DATASETS.values()]
+                default = controls.default("dataset")
+                chooser = widget(
+                    "choices", "training-dataset", default, choices=sets, layout="cards", label="field.dataset"
+                )
+                controls.keep("dataset", chooser)
+                self._transport()
+            with area("stage", self.kind):
+                self.stage = stage(self.kind)
+            with area("more", self.kind):
+                self._settings()
+            with area("film", self.kind):
+                self.sample = SampleTab(self.studio)
+                self.film = film(self.kind)
+
+    def _transport(self) -> None:
+        with gr.Row(elem_classes="actions transport"):
+            self.make_button = gr.Button(
+                i18n("training.make"), variant="primary", elem_id="training-start", elem_classes="make icon icon-play"
+            )
+            self.pause_button = _button("pause")
+            self.resume_button = _button("resume", "primary")
+            self.stop_button = _button("stop", "stop")
+            self.reset_button = _button("reset")
+
+    def _settings(self) -> None:
+        controls = self.controls
+        with gr.Group(elem_classes="common"):
+            recipes = [(info.title, info.name) for info in RECIPES.values()]
+            controls.menu("recipe", recipes)
+            with gr.Row(elem_classes="pair"):
+                controls.number("seconds")
+                controls.number("steps")
+        with more(self.kind):
+            with gr.Row(elem_classes="pair"):
+                controls.number("width")
+                controls.number("batch")
+            with gr.Row(elem_classes="pair"):
+                controls.number("latent")
+                controls.number("learning_rate", 0.0001, precision=None)
+            with gr.Row(elem_classes="pair"):
+                controls.number("gamma", 0.05, precision=None)
+                controls.number("penalty_every")
+            controls.seed()
+
+    def wire(self) -> None:
+        super().wire()
+        self.pause_button.click(self.pause, **QUIET)
+        self.resume_button.click(self.resume, outputs=self.outputs, **QUIET)
+        self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
+
+    def pause(self, request: gr.Request) -> None:
+        tell(self.studio, "pause", self.kind, request)
+
+    async def resume(self, request: gr.Request) -> Any:
+        """Goes on with a paused training, or with the newest one if that was interrupted, and shows it."""
+        if tell(self.studio, "resume", self.kind, request, ("paused", "interrupted")) == "interrupted":
+            async for update in self.attach(request):
+                yield update
+
+    def reset(self) -> dict[str, Any]:
+        return {"state": "idle"}
+
+    @property
+    def extra(self) -> list[Component]:
+        return [self.sample.panel, self.sample.controls.fields["generator"]]
+
+    def after(self, shown: Shown) -> Updates:
+        """The new generator is the one to draw from."""
+        if not isinstance(shown, TrainingView):
+            return {}
+        made = next((item for item in shown.items if str(item["name"]).endswith(".safetensors")), None)
+        return self.sample.choices(shown.job.owner, made["digest"] if made else None)
+
+
+def _button(name: str, variant: Any = "secondary") -> gr.Button:
+    return gr.Button(
+        i18n(f"training.{name}"), variant=variant, elem_id=f"training-{name}", elem_classes=f"{name} icon icon-{name}"
+    )
+
+
+def _dataset_card(info: DataSetInfo) -> dict[str, Any]:
+    return {
+        "id": info.name,
+        "title": {"en": info.title, "zh": info.title_zh},
+        "about": {"en": info.about, "zh": info.about_zh},
+        "url": served(info.preview),
+    }
+
+
+def build(studio: Any) -> TrainingTab:
+    """The tab, laid out where it is called."""
+    return TrainingTab(studio)
