@@ -2,7 +2,8 @@
 
 Knows when to read losses, save, draw and go back; the steps themselves are ``Loop``'s. Losses are judged before a
 checkpoint is written, so what is on the disk is always sound. A training that went back is not bitwise repeatable
-(where it goes back to depends on the clock); every other one is, interruptions included.
+(where it goes back to depends on the clock); on a CPU every other one is, interruptions included. On a GPU torch does
+not promise the order of its sums.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, P
 from tests.unit.training_runs import generator, result, state, tiny, train, weights
 from tests.unit.turns import FreeTurn
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"weight": torch.arange(6.0).view(2, 3)}
 
 
@@ -142,7 +143,7 @@ train(tiny(steps=100000), FreeTurn(Path(sys.argv[1])))
 
 
 def test_kill_9_in_the_middle_of_training_leaves_a_checkpoint_that_goes_on(tmp_path: Path) -> None:
-    child = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)])
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT)
     deadline = time.monotonic() + 60
     while not any(path.name >= "checkpoint-000000010" for path in tmp_path.glob("checkpoint-*.safetensors")):
         assert time.monotonic() < deadline

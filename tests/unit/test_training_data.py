@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from pipelines.training.idx import read_idx, write_idx
 from pipelines.training.randomness import Randomness
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -119,4 +121,4 @@ def test_what_the_page_needs_of_training_imports_no_torch() -> None:
         "import sys, pipelines.requests, pipelines.training.datasets, pipelines.training.recipe_names\n"
         "sys.exit('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
