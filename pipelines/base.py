@@ -65,11 +65,20 @@ def _sentence(error: ValidationError) -> StudioError:
     value = _shown(first["input"])
     rules = first.get("ctx", {})
     match first["type"]:
-        case "greater_than_equal" | "greater_than":
-            limit = rules["ge"] if "ge" in rules else rules["gt"]
+        case "greater_than_equal":
+            limit = rules["ge"]
             return StudioError(
                 "rule.least",
                 "{field} must be at least {limit}; you gave {value}.",
+                field=name,
+                limit=limit,
+                value=value,
+            )
+        case "greater_than":
+            limit = rules["gt"]
+            return StudioError(
+                "rule.more",
+                "{field} must be more than {limit}; you gave {value}.",
                 field=name,
                 limit=limit,
                 value=value,

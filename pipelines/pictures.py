@@ -7,6 +7,7 @@ claim 81 megapixels. Every reader of an upload goes through ``open_picture``.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -41,10 +42,12 @@ def open_picture(data: bytes, background: tuple[int, int, int] = (255, 255, 255)
             raise _too_large(width, height)
         picture.seek(0)
         picture.load()
-    except Image.DecompressionBombError as error:
+    except Image.DecompressionBombError as error:  # far above our limit: Pillow stops before it tells the size
+        pixels = re.search(r"\((\d+) pixels\)", str(error))
         raise StudioError(
             "picture.bomb",
-            "The picture claims more pixels than can be decoded safely; at most {limit} megapixels are read.",
+            "The picture claims {megapixels} megapixels; at most {limit} megapixels are read. Make it smaller first.",
+            megapixels=round(int(pixels[1]) / 1e6) if pixels else "?",
             limit=MAX_PIXELS // 1_000_000,
         ) from error
     except UnidentifiedImageError:
