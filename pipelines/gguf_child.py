@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
 #: what readers of GGUF raise for files that are cut short, damaged or of a kind they do not know
 _UNREADABLE = (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError, struct.error)
@@ -56,22 +57,21 @@ def _is_done(origin: Path, identity: dict[str, Any]) -> bool:
 
 
 def _unpack(gguf: Path, folder: Path, asked: dict[str, Any]) -> None:
-    from safetensors import SafetensorError
-
     beside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)  # of one who was killed here; the lock says that nobody is at it
-    parts = _read(gguf)
+    beside.mkdir()  # a folder that cannot be written shows now, not after reading
     try:
-        for part in parts:
+        for part in _read(gguf):
             part.save_pretrained(beside)
         (beside / asked["origin"]).write_text(json.dumps(asked["identity"]), "utf-8")
         _flush(beside)
         if folder.exists():  # of another version of the file
             shutil.rmtree(folder)
         beside.rename(folder)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(beside, ignore_errors=True)
+    except SafetensorError as error:
         raise _Failed("write", error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)  # gone already where it was renamed
 
 
 def _read(gguf: Path) -> tuple[Any, ...]:

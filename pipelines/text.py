@@ -45,9 +45,12 @@ class TextPipeline(Pipeline):
         self._language = load_language_model(weights, device, report)
 
     def run(self, request: TextRequest, turn: Turn) -> Iterator[Event]:
+        yield from self._writing(request, turn).events()
+
+    def _writing(self, request: TextRequest, turn: Turn) -> _Writing:
         if self._language is None:
             raise RuntimeError("run was called before load")
-        yield from _Writing(self._language, request, turn).events()
+        return _Writing(self._language, request, turn)
 
     def unload(self) -> None:
         self._language = None
