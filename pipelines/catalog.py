@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipelines.base import Report
+from pipelines.durable import write_durably
 from pipelines.entries import HUB_ID, MAX_NAME, TASKS, Entry, check_name, hub_entry, in_words
 from pipelines.errors import StudioError
 from pipelines.hub import choose, fetch_hub, listing
@@ -30,7 +31,6 @@ from pipelines.verify import (
     inspect,
     is_whole,
     read_note,
-    write_whole,
 )
 
 __all__ = ["Catalog", "Entry", "in_words"]
@@ -254,7 +254,7 @@ class Catalog:
         with FileLock(self.models / ".models.lock"):
             kept = {**self._added(), entry.name: entry}
             values = {"models": [one.model_dump() for one in kept.values()]}
-            write_whole(self.models / "models.json", json.dumps(values, indent=1, ensure_ascii=False).encode())
+            write_durably(self.models / "models.json", json.dumps(values, indent=1, ensure_ascii=False).encode())
 
     def verify(self, entry: Entry, report: Report = quiet) -> dict[str, str]:
         """Reads every byte again: file -> ``missing`` or ``changed``; empty where all is as it was.

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipelines.base import Report
+from pipelines.durable import write_durably
 from pipelines.entries import Entry, Task, in_words, is_inside
 from pipelines.errors import StudioError
 from pipelines.sources import ChildError, bytes_in, check_room, put_in_place, watched
-from pipelines.verify import ENTRY, Note, hash_files, kind_of, refuse_pickles, write_note, write_whole
+from pipelines.verify import ENTRY, Note, hash_files, kind_of, refuse_pickles, write_note
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ def fetch_hub(entry: Entry, target: Path, report: Report) -> None:
                 title=entry.title,
             )
     shutil.rmtree(beside / ".cache", ignore_errors=True)
-    write_whole(beside / ENTRY, entry.model_dump_json(indent=1).encode())
+    write_durably(beside / ENTRY, entry.model_dump_json(indent=1).encode())
     write_note(beside, Note(entry.source, found.commit, hashed))
     put_in_place(beside, target)
 

@@ -21,9 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.base import Report
+from pipelines.durable import sync_folder
 from pipelines.entries import Entry, in_words
 from pipelines.errors import StudioError
-from pipelines.verify import Note, flush_folder, write_note
+from pipelines.verify import Note, write_note
 
 log = logging.getLogger(__name__)
 
@@ -216,4 +217,4 @@ def put_in_place(kept: Path, target: Path) -> None:
     if target.exists():
         shutil.rmtree(target)
     kept.rename(target)
-    flush_folder(target.parent)
+    sync_folder(target.parent)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipelines.base import Report
+from pipelines.durable import write_durably
 from pipelines.entries import Task
 from pipelines.errors import StudioError
 
@@ -74,7 +74,7 @@ def hash_files(folder: Path, paths: Iterable[str], report: Report) -> dict[str, 
 def write_note(folder: Path, note: Note) -> None:
     """Writes the note beside, then renames: it is there whole or not at all."""
     values = {"source": note.source, "revision": note.revision, "files": note.files}
-    write_whole(folder / NOTE, json.dumps(values, indent=1).encode())
+    write_durably(folder / NOTE, json.dumps(values, indent=1).encode())
 
 
 def read_note(folder: Path) -> Note | None:
@@ -100,27 +100,6 @@ def changed(folder: Path, hashes: Mapping[str, str], report: Report) -> dict[str
     missing = {path: "missing" for path in hashes if not (folder / path).is_file()}
     found = hash_files(folder, [path for path in hashes if path not in missing], report)
     return missing | {path: "changed" for path, (digest, _) in found.items() if digest != hashes[path]}
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes beside, flushes to disk, renames, flushes the folder: a kill at any moment leaves old or new."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    flush_folder(path.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Makes a rename in ``folder`` survive a power cut, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 # ------------------------------------------------------------------------------------- what is in a folder

@@ -8,7 +8,6 @@ second on. Knows nothing of what the tensors mean.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from pipelines.durable import sweep, write_durably
 from pipelines.errors import StudioError
 
 FORMAT = "atelier-checkpoint/1"
@@ -58,15 +58,14 @@ class CheckpointFolder:
 
     def sweep(self) -> None:
         """Deletes what a kill left half written."""
-        for path in self.folder.glob("checkpoint-*.writing"):
-            path.unlink()
+        sweep(self.folder)
 
     def save(self, position: Position, tensors: Mapping[str, Tensor]) -> Path:
         """Writes one durably, replacing one of the same step, and keeps the last two. Tensors must be on the CPU."""
         header = {"format": FORMAT, "position": json.dumps(asdict(position))}
         data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()}, header)
         path = self.path(position.step)
-        write_durably(path, data)
+        _write(path, data)
         for old in self.paths()[KEPT:]:
             old.unlink()
         return path
@@ -84,28 +83,14 @@ class CheckpointFolder:
             raise BrokenCheckpoint(f"{path.name} does not load: {error}") from error
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Beside, fsync, rename, fsync the folder: a power cut leaves the whole file or none.
-
-    Raises ``StudioError`` where the disk takes no more; what was there before stays.
-    """
-    beside = path.with_suffix(".writing")
+def _write(path: Path, data: bytes) -> None:
+    """Durably. Raises ``StudioError`` where the disk takes no more; what was there before stays."""
     try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_durably(path, data)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise StudioError(
             "training.disk",
             "The training could not save its state ({reason}). Make room on the disk and resume; "
             "it goes on from its last checkpoint.",
             reason=error.strerror or type(error).__name__,
         ) from error
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

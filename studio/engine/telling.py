@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base import Event, Picture, Preview, Progress, Sample
+from pipelines.durable import write_durably
 from studio.engine.messages import Emitted, Message
-from studio.store.blobs import write_safely
 
 PROGRESS_EVERY = 0.2
 _EXTENSIONS = {"image/webp": "webp", "image/png": "png", "image/jpeg": "jpg"}
@@ -77,7 +77,7 @@ class Telling:
         kind = type(event).__name__.lower()
         name = f"{kind}-{event.step:07d}.{_EXTENSIONS[picture.media_type]}"
         path = self._workspace / name
-        write_safely(path, picture.data)
+        write_durably(path, picture.data)
         if isinstance(event, Preview):
             before, self._preview = self._preview, path
             if before is not None and before != path:

@@ -7,33 +7,13 @@ file is listed anywhere is the database's business.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.durable import write_durably
+
 DIGEST = re.compile(r"^[0-9a-f]{64}$")
-_PARTIAL = ".partial-"
-
-
-def write_safely(path: Path, data: bytes) -> None:
-    """Beside, fsync, rename, fsync the folder: afterwards ``path`` is whole or was never there."""
-    handle, partial = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Blobs:
@@ -49,7 +29,7 @@ class Blobs:
         path = self.path(digest)
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            write_safely(path, data)
+            write_durably(path, data)
         return digest
 
     def path(self, digest: str) -> Path:

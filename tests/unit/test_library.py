@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from pipelines.base import Artifact
+from pipelines.durable import write_durably
 from pipelines.errors import StudioError
 from studio.library.library import Item, Library, add_items
 from studio.library.made import keep
 from studio.library.recipe import compose, embed, extract
-from studio.store.blobs import Blobs, write_safely
+from studio.store.blobs import Blobs
 from studio.store.database import Database
 from studio.store.tables import JobRow
 
@@ -122,7 +123,7 @@ def test_a_blob_name_that_is_not_a_digest_is_refused(library: Library) -> None:
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
-        write_safely(tmp_path / "file", "not bytes")  # type: ignore[arg-type]
+        write_durably(tmp_path / "file", "not bytes")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 

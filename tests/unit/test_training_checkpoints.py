@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 
 from pipelines.base import Cancelled, Mark, Metrics
+from pipelines.durable import PARTIAL
 from pipelines.errors import StudioError
 from pipelines.training import session
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
@@ -124,7 +125,7 @@ def test_a_kill_between_write_and_rename_leaves_the_one_before(tmp_path: Path, m
         patch.setattr(Path, "replace", die)
         with pytest.raises(Killed):
             folder.save(position(2), SMALL)
-    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".safetensors", ".writing"]
+    assert [path.name.startswith(PARTIAL) for path in sorted(tmp_path.iterdir())] == [True, False]
     after = CheckpointFolder(tmp_path)
     after.sweep()
     assert after.load(after.paths()[0])[0].step == 1
@@ -154,7 +155,7 @@ def test_kill_9_in_the_middle_of_training_leaves_a_checkpoint_that_goes_on(tmp_p
     folder = CheckpointFolder(tmp_path)
     step = folder.load(folder.paths()[0])[0].step
     assert result(train(tiny(steps=step + 2), FreeTurn(tmp_path))).facts["steps"] == step + 2
-    assert not list(tmp_path.glob("*.writing"))
+    assert not list(tmp_path.glob(f"{PARTIAL}*"))
 
 
 def test_a_full_disk_is_a_sentence_and_the_checkpoint_before_stays(

@@ -1,0 +1,43 @@
+"""Writes a file so that a kill or a power cut at any moment leaves the whole file or none.
+
+Knows the disk only. Everything that must not be found half-written goes through here: checkpoints, made files, models.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+#: what a write in progress is named; whatever bears it after a kill may be deleted
+PARTIAL = ".partial-"
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Beside, fsync, rename, fsync the folder. Raises ``OSError`` (a full disk, say) and then leaves nothing behind."""
+    handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).replace(path)
+    except Exception:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames inside ``folder`` last: the names are data of the folder, not of the files."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Deletes what kills left half-written directly in ``folder``."""
+    for path in folder.glob(f"{PARTIAL}*"):
+        path.unlink()
