@@ -25,11 +25,16 @@ class Resident:
 
     key: tuple[str, str]
     pipeline: Pipeline
-    bytes: int
+    expected: int
     users: int = 0
     used_at: float = field(default_factory=time.monotonic)
     settled: threading.Event = field(default_factory=threading.Event)  # loaded, or given up
     loaded: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """Measured; before it is loaded, what it is expected to take."""
+        return self.pipeline.bytes_held() if self.loaded else self.expected
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,6 @@ class Ledger:
             self._drop(resident)
             raise
         else:
-            resident.bytes = resident.pipeline.bytes_held()
             resident.loaded = True
             return resident
         finally:
