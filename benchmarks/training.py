@@ -4,7 +4,7 @@
 
 ``session_over_bare``: steps per wall second of a whole session (losses read, checkpoints written, grids drawn and
 encoded, all events consumed) over those of the bare loop, by turns of a second in the same process, so that what else
-the machine does falls on both. ``followed_over_bare`` adds the studio with a page following.
+the machine does falls on both. ``followed_over_bare``: the same in the studio with a page following (see ``followed``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.followed import followed_and_bare
 from pipelines.base import Event, Metrics
 from pipelines.devices import Device, pick_device
 from pipelines.requests import TrainingRequest
@@ -98,9 +99,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
-    bare, session = session_over_bare(TrainingRequest.parse({"seed": 1}), given.seconds, given.threads)
-    print(f"bare {bare:.1f} steps/s, session {session:.1f} steps/s")
-    print(json.dumps({"session_over_bare": round(session / bare, 3), "threads": given.threads}))
+    request = TrainingRequest.parse({"seed": 1})
+    alone, session = session_over_bare(request, given.seconds, given.threads)
+    followed, bare = followed_and_bare(request, given.seconds, given.threads, Loop(request, device(given.threads)))
+    print(
+        f"bare {alone:.1f}, session {session:.1f} steps/s; bare {bare:.1f}, in the studio and followed {followed:.1f}"
+    )
+    figures = {
+        "followed_over_bare": round(followed / bare, 3),
+        "session_over_bare": round(session / alone, 3),
+        "threads": given.threads,
+    }
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
