@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pipelines.base import Request
 from pipelines.errors import StudioError
 from pipelines.registry import register
+from pipelines.style.styles import find_style
 from pipelines.training.datasets import dataset_info
 from pipelines.training.recipe_names import recipe_info
 
@@ -117,6 +118,8 @@ class StyleRequest(Request):
             raise StudioError(
                 "style.none", "Choose one of the built-in styles or give a picture to take the style from."
             )
+        if self.style:
+            find_style(self.style)
         return self
 
     def files(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 Pieces: TypeAlias = Generator[int, None, T]
 
 #: bytes a band's output should have: it stays in a core's second-level cache, or keeps a GPU busy
-CPU_BAND_BYTES = 1 << 20
+CPU_BAND_BYTES = 1 << 21
 GPU_BAND_BYTES = 1 << 28
 
 
@@ -83,6 +83,8 @@ class Plane:
     """A feature map that is still to be scaled, shifted, activated and laid out, which is done where it is read.
 
     ``raw`` is [height, width, channels], or [height / 2, width / 2, 4 * channels] where it is kept in ``blocks``.
+    ``flat``: every pixel is the same, and so is every pixel of what is made of it; rounding must not change that, as
+    normalisation would enlarge it three hundredfold in each layer.
     """
 
     raw: Tensor
@@ -90,6 +92,7 @@ class Plane:
     shift: Tensor | None = None
     relu: bool = False
     blocks: bool = False
+    flat: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -138,12 +141,11 @@ def convolve(source: Plane, layer: Layer) -> Pieces[Plane]:
         if layer.norm is not None:
             moments.append(_moments(out))
         yield kernel.numel() * (last - first) * raw.shape[1]
-    if layer.norm is None:
-        return Plane(raw, relu=layer.relu, blocks=layer.writes_blocks)
-    pixels = 4 if layer.writes_blocks else 1
-    affine = _affine(merged(moments, pixels), layer.norm)
-    scale, shift = (values.repeat(pixels).to(raw.dtype) for values in affine)
-    return Plane(raw, scale, shift, layer.relu, layer.writes_blocks)
+    if source.flat:
+        pixels = raw.view(*raw.shape[:2], 4 if layer.writes_blocks else 1, -1)
+        pixels[:] = pixels[0, 0, 0].clone()
+    scale, shift = _pending(moments, layer)
+    return Plane(raw, scale, shift, layer.relu, layer.writes_blocks, source.flat)
 
 
 def bands(height: int, row_bytes: int, kind: str, least: int) -> list[tuple[int, int]]:
@@ -218,7 +220,13 @@ def merged(parts: list[Moments], groups: int = 1) -> Moments:
     return Moments(groups * sum(part.count for part in parts), mean, variance)
 
 
-def _affine(moments: Moments, norm: Norm) -> tuple[Tensor, Tensor]:
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta as one scale and one shift of x."""
-    scale = norm.gamma * torch.rsqrt(moments.variance + norm.epsilon)
-    return scale, norm.beta - moments.mean * scale
+def _pending(parts: list[Moments], layer: Layer) -> tuple[Tensor | None, Tensor | None]:
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta as one scale and one shift of x, in the kernel's format."""
+    if layer.norm is None:
+        return None, None
+    pixels = 4 if layer.writes_blocks else 1
+    moments = merged(parts, pixels)
+    scale = layer.norm.gamma * torch.rsqrt(moments.variance + layer.norm.epsilon)
+    shift = layer.norm.beta - moments.mean * scale
+    dtype = layer.kernel.dtype
+    return scale.repeat(pixels).to(dtype), shift.repeat(pixels).to(dtype)

@@ -99,7 +99,7 @@ def _expect(rule: bool, name: str) -> None:
 
 
 def save(tensors: dict[str, Array], path: Path, sources: list[Path]) -> None:
-    """Writes ``tensors`` with where they come from; the bytes are the same on every machine."""
+    """Writes ``tensors`` and where they come from."""
     digests = {source.name: hashlib.sha256(source.read_bytes()).hexdigest() for source in sources}
     metadata = {
         "source": SOURCE,

@@ -1,7 +1,7 @@
 """Whether a photo fits into the device's memory, and if not, which size would.
 
-Knows what a painting needs for each pixel; the figures are those of the two largest maps that exist at once, checked by
-a test against the measured peak.
+Knows what a painting needs: the two largest maps that exist at once, and what lies beside them. A test holds that to
+the measured peak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pipelines.style.painter import Stack
 #: of the device's memory, so much may go to one painting: others have models there
 SHARE = 0.6
 #: bytes for each pixel beside the maps: the photo as bytes, as float32 and its copy in the map's format, the result
-BESIDE = 24
+BESIDE = 40
+#: bytes a painting of any size needs: the buffers of one band, the prepared kernels
+FIXED = 1 << 25
 
 
 def bytes_per_pixel(stack: Stack) -> float:
@@ -32,20 +34,25 @@ def bytes_per_pixel(stack: Stack) -> float:
     return peak * size + BESIDE
 
 
+def bytes_needed(stack: Stack, width: int, height: int) -> float:
+    """Peak bytes of painting a photo of this size."""
+    return FIXED + bytes_per_pixel(stack) * width * height
+
+
 def require_room(stack: Stack, width: int, height: int, device: Device) -> None:
     """Raises ``StudioError`` where a photo of this size would need more than its share of ``device``'s memory."""
-    each = bytes_per_pixel(stack)
+    needed = bytes_needed(stack, width, height)
     room = SHARE * device.total_bytes
-    if each * width * height <= room:
+    if needed <= room:
         return
-    fits = math.sqrt(room / each / (width * height))
+    fits = math.sqrt(max(0.0, room - FIXED) / (needed - FIXED))
     raise StudioError(
         "style.memory",
         "Painting {width} x {height} pixels takes about {needed} GB of memory, and a painting may use {room} GB here. "
         "Make the photo {fit_width} x {fit_height} or smaller.",
         width=width,
         height=height,
-        needed=round(each * width * height / 1e9, 1),
+        needed=round(needed / 1e9, 1),
         room=round(room / 1e9, 1),
         fit_width=max(1, int(width * fits)),
         fit_height=max(1, int(height * fits)),

@@ -64,12 +64,12 @@ def paint(stack: Stack, photo: Tensor) -> Pieces[Plane]:
     plane = _prepared(photo, stack.contract[0])
     for layer in stack.contract:
         plane = yield from convolve(plane, layer)
-    total = plane.read(0, plane.shape[0])
+    total, flat = plane.read(0, plane.shape[0]), plane.flat
     for first, second in zip(stack.residual[::2], stack.residual[1::2], strict=True):
-        hidden = yield from convolve(Plane(total), first)
+        hidden = yield from convolve(Plane(total, flat=flat), first)
         change = yield from convolve(hidden, second)
         total += change.read(0, len(total))
-    plane = Plane(total)
+    plane = Plane(total, flat=flat)
     for layer in stack.expand:
         plane = yield from convolve(plane, layer)
     return plane
@@ -84,4 +84,4 @@ def _prepared(photo: Tensor, first: Layer) -> Plane:
     values = photo.float().div_(255)
     if first.norm is not None:
         values -= values.mean((0, 1))
-    return Plane(values.to(first.kernel.dtype))
+    return Plane(values.to(first.kernel.dtype), flat=bool((photo == photo[0, 0]).all()))
