@@ -31,19 +31,20 @@ export function pressed(kind) {
   if (line) progressLine(line, {state: "pending", progress: {words: t("state.pending"), done: 0, total: null}});
 }
 
+const buttonOf = (kind, name) =>
+  document.getElementById(kind === "training" && name === "make" ? "training-start" : `${kind}-${name}`);
+
+/** Presses a button of a tab where the person could press it. */
 export function press(kind, name = "make") {
-  const id = kind === "training" && name === "make" ? "training-start" : `${kind}-${name}`;
-  const button = document.getElementById(id);
-  if (button && button.offsetParent !== null) {
-    button.click();
-    return true;
-  }
-  return false;
+  const button = buttonOf(kind, name);
+  if (button?.offsetParent) button.click();
 }
 
 /** Presses Make once the tab is in the page: gradio mounts a tab when it is first opened. */
 export function pressSoon(kind, tries = 40) {
-  if (!press(kind) && tries) setTimeout(() => pressSoon(kind, tries - 1), 50);
+  const button = buttonOf(kind, "make"); // hidden already, as Stop has taken its place
+  if (button) button.click();
+  else if (tries) setTimeout(() => pressSoon(kind, tries - 1), 50);
 }
 
 export function visibleKind() {

@@ -34,6 +34,18 @@ function bounds(lines) {
   return [low, high + (high - low || 1) * 0.08];
 }
 
+/** A moving average over about a twentieth of the curve. */
+function trend(points) {
+  const reach = Math.floor(points.length / 40);
+  if (!reach) return points;
+  const sums = [0];
+  for (const point of points) sums.push(sums.at(-1) + point[2]);
+  return points.map((point, index) => {
+    const first = Math.max(0, index - reach), past = Math.min(points.length, index + reach + 1);
+    return [point[0], point[1], (sums[past] - sums[first]) / (past - first)];
+  });
+}
+
 export class Curves {
   constructor(parent) {
     this.canvas = el("canvas.curves-canvas", {role: "img", tabindex: 0});
@@ -145,12 +157,19 @@ export class Curves {
     pen.lineWidth = 1;
   }
 
+  /** What was measured faintly, its trend on top: the noise of single steps must not hide the learning. */
   line(pen, panel, line) {
     pen.strokeStyle = this.palette[line.index % 4];
-    pen.lineWidth = 1.8; pen.lineJoin = "round"; pen.setLineDash(DASHES[line.index % 4]);
-    pen.beginPath();
-    line.points.forEach(([, seconds, value], index) => { index ? pen.lineTo(this.x(seconds), panel.y(value)) : pen.moveTo(this.x(seconds), panel.y(value)); });
-    pen.stroke();
+    pen.lineJoin = "round";
+    const trace = (points) => {
+      pen.beginPath();
+      points.forEach(([, seconds, value], index) => { index ? pen.lineTo(this.x(seconds), panel.y(value)) : pen.moveTo(this.x(seconds), panel.y(value)); });
+      pen.stroke();
+    };
+    pen.globalAlpha = 0.28; pen.lineWidth = 1;
+    trace(line.points);
+    pen.globalAlpha = 1; pen.lineWidth = 2; pen.setLineDash(DASHES[line.index % 4]);
+    trace(trend(line.points));
     pen.setLineDash([]);
     if (line.points.length === 1) { pen.fillStyle = pen.strokeStyle; pen.beginPath(); pen.arc(this.x(line.points[0][1]), panel.y(line.points[0][2]), 2.5, 0, 7); pen.fill(); }
   }

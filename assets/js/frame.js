@@ -3,7 +3,7 @@
 import {press, pressSoon, setCourier} from "./bench.js";
 import {arrived, gone} from "./dialog.js";
 import {address, el, icon} from "./dom.js";
-import {duration, has, size, t} from "./words.js";
+import {duration, has, size, t, titled} from "./words.js";
 
 export function header(element) {
   const scheme = el("button.icon-button", {type: "button", id: "scheme-toggle"});
@@ -67,7 +67,7 @@ function place(now) {
 
 const shortName = (device) => device.replace(/\((R|TM)\)|NVIDIA | CPU| Processor| \d+-Core| @.*$/gi, "").trim();
 
-export function strip(element) {
+export function strip(element, props, trigger, watch, fixed) {
   const parts = Object.fromEntries(["doing", "place", "model", "device"].map((name) => [name, el(`span.strip-${name}`, {id: `strip-${name}`})]));
   const fillBar = el("span.strip-fill");
   const memory = el("span.strip-memory", {id: "strip-memory"}, el("span.strip-bar", {}, fillBar), el("span.strip-bytes"));
@@ -81,7 +81,7 @@ export function strip(element) {
     parts.place.textContent = place(now);
     parts.device.textContent = now.device ? shortName(now.device) : t("strip.no_device");
     parts.device.title = now.device_reason ?? "";
-    parts.model.textContent = now.resident.map((one) => one.title ?? one.model).join(", ") || t("strip.no_model");
+    parts.model.textContent = now.resident.map((one) => titled(fixed.titles[one.model] ?? one.model)).join(", ") || t("strip.no_model");
     memory.hidden = !now.memory_total;
     fillBar.style.width = `${now.memory_total ? (100 * now.memory_used) / now.memory_total : 0}%`;
     memory.lastChild.textContent = t("strip.memory", {used: size(now.memory_used), total: size(now.memory_total)});

@@ -44,8 +44,10 @@ function preview(body, view) {
 function grid(body, view) {
   const key = `grid${view.job}${view.items.map((item) => item.id).join()}`;
   fill(body, key, () => {
-    const row = el(`div.pictures.pictures-${Math.min(view.items.length, 4)}`, {role: "group"},
-      view.items.map((item) => el("button.picture.checker", {type: "button", "aria-label": `${t("item.open")}: ${item.title}`, onclick: () => openItem(item, view.items)},
+    const many = view.items.length > 8;
+    const least = Math.min(...view.items.map((item) => item.width));
+    const row = el(`div.pictures.pictures-${many ? "many" : view.items.length}`, {role: "group"},
+      view.items.map((item) => el(`button.picture.checker${many && item.width >= 2 * least ? ".picture-large" : ""}`, {type: "button", "aria-label": `${t("item.open")}: ${item.title}`, onclick: () => openItem(item, view.items)},
         el("img", {src: address(item.url), alt: item.title, width: item.width, height: item.height}))));
     roving(row, "button");
     const tools = view.items.length === 1 ? itemActions(view.items[0]) : null;

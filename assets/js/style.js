@@ -120,16 +120,17 @@ export function choices(element, props, trigger, watch, fixed) {
     el("span.choice-title", {}, titled(choice.title)),
     choice.about ? el("span.choice-about", {}, titled(choice.about)) : null));
   group.append(...cards);
-  const show = () => {
+  const show = (scroll = true) => {
     const value = props.value || fixed.choices[0]?.id;
     for (const card of cards) {
       const chosen = card.dataset.value === value;
       card.setAttribute("aria-checked", String(chosen));
       card.tabIndex = chosen ? 0 : -1;
+      if (scroll && chosen && group.scrollHeight > group.clientHeight) group.scrollTop = Math.max(0, card.offsetTop - group.offsetTop - 60);
     }
   };
-  for (const card of cards) card.addEventListener("click", () => { props.value = card.dataset.value; show(); });
+  for (const card of cards) card.addEventListener("click", () => { props.value = card.dataset.value; show(false); });
   roving(group, "[role=radio]");
-  watch("value", show);
+  watch("value", () => show());
   show();
 }

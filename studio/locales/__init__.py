@@ -54,6 +54,13 @@ def known(key: str, language: Language, otherwise: str) -> str:
     return STRINGS[language].get(key, otherwise)
 
 
+def both(en: str, zh: str) -> str:
+    """A label for a component from data that carries its own translation, such as a model's title."""
+    key = f"both.{en}"
+    STRINGS["en"][key], STRINGS["zh"][key] = en, zh or en
+    return str(i18n(key))
+
+
 def language_of(request: HasHeaders | None) -> Language:
     """The language the browser likes best of the two, English where it likes neither."""
     header = "" if request is None else str(request.headers.get("accept-language") or "")

@@ -12,6 +12,7 @@ from studio.locales import i18n
 from studio.settings import ASSETS
 from studio.tabs.courier import Courier
 from studio.tabs.library import LibraryTab
+from studio.tabs.models import model_titles
 from studio.tabs.parts import QUIET
 from studio.tabs.tab import Tab
 from studio.theme import AtelierTheme
@@ -35,7 +36,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 library = LibraryTab(studio)
         everything = _with_benches(tabs)
         Courier(studio, pages, everything, library)
-        widget("strip", "status-strip")
+        widget("strip", "status-strip", titles=model_titles(studio))
         widget("footer", "footer", version=_version())
         shelf.select(library.show, library.filter, library.grid, **QUIET)
         for tab in everything.values():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from pipelines.entries import Entry
-from studio.locales import i18n
+from studio.locales import both, i18n
 from studio.tabs.views import size
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def model_menu(studio: Studio, kind: str) -> gr.Dropdown:
     entries = studio.catalog.entries(kind)
     default = studio.catalog.default(kind)
     return gr.Dropdown(
-        [(entry.title, entry.name) for entry in entries],
+        [(both(entry.title, entry.title_zh), entry.name) for entry in entries],
         value=default.name if default else (entries[0].name if entries else ""),
         allow_custom_value=True,
         filterable=True,
@@ -34,10 +34,19 @@ def model_cards(studio: Studio, kind: str) -> list[dict[str, Any]]:
     return [_card(entry, studio.catalog.is_ready(entry)) for entry in studio.catalog.entries(kind)]
 
 
+def model_titles(studio: Studio) -> dict[str, dict[str, str]]:
+    """What each model of the catalogue is called, by name."""
+    return {entry.name: _title(entry) for entry in studio.catalog.entries()}
+
+
+def _title(entry: Entry) -> dict[str, str]:
+    return {"en": entry.title, "zh": entry.title_zh or entry.title}
+
+
 def _card(entry: Entry, ready: bool) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "title": {"en": entry.title, "zh": entry.title_zh or entry.title},
+        "title": _title(entry),
         "summary": {"en": entry.summary, "zh": entry.summary_zh or entry.summary},
         "licence": entry.licence,
         "size": size(entry.bytes) if entry.bytes else "",

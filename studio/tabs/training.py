@@ -13,7 +13,7 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo
 from pipelines.training.recipe_names import RECIPES
 from studio.engine.job import Job
-from studio.locales import Language, i18n
+from studio.locales import Language, both, i18n
 from studio.tabs.following import Shown, tell
 from studio.tabs.gallery import served
 from studio.tabs.image import picture
@@ -69,6 +69,11 @@ class TrainingView(View):
         self.samples.append({"step": data["step"], **picture(self.job, data["picture"])})
         if len(self.samples) > MAX_SAMPLES:
             self.samples = [*self.samples[:-1:2], self.samples[-1]]
+
+    def _left(self, done: float, total: float | None) -> float | None:
+        """The training knows better than the clock: pauses and waits do not count."""
+        del done, total
+        return self.left
 
     def show(self) -> dict[str, Any]:
         request = self.job.request
@@ -148,7 +153,7 @@ class TrainingTab(Tab):
     def _settings(self) -> None:
         controls = self.controls
         with gr.Group(elem_classes="common"):
-            recipes = [(info.title, info.name) for info in RECIPES.values()]
+            recipes = [(both(info.title, info.title_zh), info.name) for info in RECIPES.values()]
             controls.menu("recipe", recipes)
             with gr.Row(elem_classes="pair"):
                 controls.number("seconds")
@@ -176,6 +181,7 @@ class TrainingTab(Tab):
 
     async def resume(self, request: gr.Request) -> Any:
         """Goes on with a paused training, or with the newest one if that was interrupted, and shows it."""
+        yield {self.stage: gr.skip()}  # a generator that yields nothing would empty every output
         if tell(self.studio, "resume", self.kind, request, ("paused", "interrupted")) == "interrupted":
             async for update in self.attach(request):
                 yield update
