@@ -106,13 +106,17 @@ def test_nothing_is_caught_without_a_name_and_nothing_pickled_is_read() -> None:
 
 def test_the_tree_in_the_readme_is_the_tree_on_disk() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = text.split("<!-- tree -->")[1].split("<!-- /tree -->")[0]
-    named = {line.split()[0] for line in tree.splitlines() if line and line.split()[0].endswith(("/", ".py"))}
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    folders = {f"{Path(file).parts[0]}/" for file in tracked if len(Path(file).parts) > 1}
-    second = {
-        "/".join(Path(file).parts[:2]) + "/"
-        for file in tracked
-        if len(Path(file).parts) > 2 and Path(file).parts[0] in ("pipelines", "studio", "assets", "tests")
-    }
-    assert named - {"app.py"} == {one for one in folders | second if not one.startswith(".")}
+    described, top = set(), ""
+    for line in text.split("<!-- tree -->")[1].split("<!-- /tree -->")[0].splitlines():
+        name = line.split()[0] if line.strip() else ""
+        if name.endswith("/"):
+            top = name if line.startswith("    " + name) else top
+            described.add(name if name == top else top + name)
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    there = set()
+    for parts in (Path(file).parts for file in tracked.split()):
+        if len(parts) > 1 and not parts[0].startswith("."):
+            there.add(f"{parts[0]}/")
+        if len(parts) > 2 and parts[0] in ("pipelines", "studio", "assets", "tests"):
+            there.add(f"{parts[0]}/{parts[1]}/")
+    assert described == there

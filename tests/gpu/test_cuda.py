@@ -1,0 +1,61 @@
+"""What only a GPU can show; skipped, with a word, where there is none. Run on a machine with one: pytest tests/gpu."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.devices import pick_device
+from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
+
+
+def test_the_gpu_is_picked_and_the_reason_says_so() -> None:
+    device = pick_device()
+    assert device.kind == "cuda"
+    assert "GPU" in device.reason
+
+
+def test_a_training_runs_on_the_gpu_and_its_memory_comes_back(tmp_path: Path) -> None:
+    studio = open_in(tmp_path, "inline")
+    before = torch.cuda.memory_allocated()
+    job = studio.jobs.submit(OWNER, "training", small_training(width=32, batch=64))
+    follow(studio, job)
+    assert studio.jobs.get(OWNER, job.id).state == "done"
+    wait_for(lambda: torch.cuda.memory_allocated() <= before)
+    studio.close()
+
+
+def test_a_cancel_frees_the_gpu(tmp_path: Path) -> None:
+    studio = open_in(tmp_path, "inline")
+    before = torch.cuda.memory_allocated()
+    job = studio.jobs.submit(OWNER, "training", endless_training(width=64, batch=128))
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    assert torch.cuda.memory_allocated() > before
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+    wait_for(lambda: torch.cuda.memory_allocated() <= before)
+    studio.close()
+
+
+def test_a_photo_is_painted_the_same_on_the_gpu_as_on_the_cpu(tmp_path: Path) -> None:
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    photo = next((Path(__file__).resolve().parents[2] / "assets" / "examples").glob("*.jpg")).read_bytes()
+    painted = []
+    for kind in ("cuda", "cpu"):
+        studio = open_in(tmp_path / kind, "inline", device=kind)
+        digest = studio.library.keep_upload(OWNER, photo)
+        job = studio.jobs.submit(OWNER, "style", {"photo": digest, "style": "amber-morning"})
+        follow(studio, job)
+        (item,) = studio.library.of_job(OWNER, job.id)
+        with Image.open(io.BytesIO(studio.library.blobs.read(item.digest))) as picture:
+            painted.append(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255)
+        studio.close()
+    assert np.abs(painted[0] - painted[1]).mean() < 0.01
