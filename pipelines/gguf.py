@@ -28,10 +28,10 @@ _EVERY = 0.02
 
 
 def find_gguf(weights: Path) -> Path | None:
-    """The GGUF file that ``weights`` is or holds; None for a folder of safetensors."""
+    """The GGUF file that ``weights`` is or holds; None where there are safetensors, which need no unpacking."""
     if weights.suffix == ".gguf" and weights.is_file():
         return weights
-    if (weights / "config.json").is_file():
+    if any(weights.glob("*.safetensors")):
         return None
     files = sorted(weights.glob("*.gguf"))
     if len(files) > 1:

@@ -164,6 +164,14 @@ def test_several_files_in_a_folder_are_named(tmp_path: Path) -> None:
         find_gguf(tmp_path)
 
 
+def test_safetensors_are_read_where_both_are_there(tmp_path: Path) -> None:
+    for name in ("a.gguf", "config.json"):
+        (tmp_path / name).touch()
+    assert find_gguf(tmp_path) == tmp_path / "a.gguf"
+    (tmp_path / "model.safetensors").touch()
+    assert find_gguf(tmp_path) is None
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not SHIPPED, reason="STUDIO_TEST_GGUF names no file of SmolLM2-135M-Instruct")
 def test_the_shipped_model_knows_a_capital() -> None:
