@@ -1,5 +1,7 @@
 # `make run` and `make test`: a virtual environment in .venv with the pinned versions, then the studio or its tests.
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+# the first of these that is there and is 3.11, 3.12 or 3.13
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 
 .PHONY: help run test lint unit browser clean
@@ -23,6 +25,7 @@ lint: .venv/test.stamp
 
 .venv/python.stamp:
 	@echo "Creating .venv with $(PYTHON)"
+	@test -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13, and none was found"; exit 1; }
 	$(PYTHON) -m venv .venv
 	@touch $@
 

@@ -150,6 +150,7 @@ def measure(data: Path, threads: int, tokens: int, rounds: int) -> dict[str, flo
 def compare(plain: Plain, data: Path, threads: int, tokens: int, rounds: int) -> list[tuple[float, float]]:
     """Tokens per second of ``generate`` and of the studio, round by round; who begins alternates."""
     studio = open_studio(Settings(data=data, device="cpu", threads=threads))
+    studio.start()
     try:
         rivals = plain, Through(studio)
         for rival in rivals:

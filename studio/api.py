@@ -22,19 +22,22 @@ from studio.engine.job import ENDED, Job
 from studio.library.library import Item
 from studio.owners import owner_of
 from studio.services import Studio
+from studio.stubless import no_stubs
 
 Info = dict[str, Any]
 
 
-class Upload(gr.File):
-    """A file that was uploaded. A URL in its place is refused: the studio fetches nothing on somebody's word."""
+with no_stubs():  # gradio would write a stub for this class beside this very file
 
-    is_template = True  # gradio's word for: to the browser this is its parent, a plain file component
+    class Upload(gr.File):
+        """A file that was uploaded. A URL in its place is refused: the studio fetches nothing on somebody's word."""
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        if client_utils.is_http_url_like(str(url_or_file_path)):
-            raise gr.Error("A file must be uploaded; a web address is not fetched.", print_exception=False)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
+        is_template = True  # gradio's word for: to the browser this is its parent, a plain file component
+
+        async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+            if client_utils.is_http_url_like(str(url_or_file_path)):
+                raise gr.Error("A file must be uploaded; a web address is not fetched.", print_exception=False)
+            return await super().async_move_resource_to_block_cache(url_or_file_path)
 
 
 class Api:

@@ -30,6 +30,10 @@ class Studio:
     database: Database
     host: Host
 
+    def start(self) -> None:
+        """Takes up what the last run left and starts the engine, which takes a few seconds of its own."""
+        self.jobs.start()
+
     def close(self) -> None:
         """Ends the engine and closes the files. What ran can be resumed."""
         self.jobs.close()
@@ -37,7 +41,7 @@ class Studio:
 
 
 def open_studio(settings: Settings) -> Studio:
-    """Opens the data folder, sweeps what a kill left half-done, and starts the engine."""
+    """Opens the data folder and sweeps what a kill left half-done. Nothing runs until ``start``."""
     data = settings.data.resolve()
     data.mkdir(parents=True, exist_ok=True)
     settings.temporary.mkdir(exist_ok=True)
@@ -47,7 +51,6 @@ def open_studio(settings: Settings) -> Studio:
     catalog = Catalog(ASSETS, data)
     host = _host(settings)
     jobs = JobService(settings, database, library, catalog, host)
-    jobs.start()
     return Studio(settings, catalog, library, jobs, database, host)
 
 

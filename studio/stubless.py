@@ -17,11 +17,11 @@ def no_stubs() -> Iterator[None]:
     """While the block runs, ``inspect.getfile`` knows no file for gradio's component classes, nor for ours."""
     original = inspect.getfile
 
-    def getfile(found: Any) -> str:
-        module = getattr(found, "__module__", "") or ""
-        if isinstance(found, type) and module.startswith(("gradio.", "studio.")):
-            raise OSError(f"no stub is wanted for {found.__qualname__}")
-        return original(found)
+    def getfile(object: Any) -> str:  # noqa: A002 - the name it has in inspect
+        module = getattr(object, "__module__", "") or ""
+        if isinstance(object, type) and module.startswith(("gradio.", "studio.")):
+            raise OSError(f"no stub is wanted for {object.__qualname__}")
+        return original(object)
 
     inspect.getfile = getfile
     try:

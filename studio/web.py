@@ -33,7 +33,7 @@ CONTENT_POLICY = (
 def build_app(settings: Settings) -> FastAPI:
     """The whole studio as an ASGI application; the engine starts and ends with it. ``app.state.studio`` is inside."""
     _prepare_environment(settings)
-    studio = open_studio(settings)  # first: the worker starts while gradio is being imported
+    studio = open_studio(settings)
 
     app = FastAPI(title="Atelier", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(studio))
     app.state.studio = studio
@@ -83,6 +83,7 @@ def _mount_page(app: FastAPI, studio: Studio) -> None:
 def _lifespan(studio: Studio) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        studio.start()  # only now: the worker's start would otherwise compete with the page's for the cores
         yield
         studio.close()
 

@@ -22,6 +22,7 @@ def settings(data: Path, **changes: Any) -> Settings:
 
 def open_in(data: Path, engine: str = "inline", **changes: Any) -> Studio:
     studio = open_studio(settings(data, engine=engine, **changes))
+    studio.start()
     wait_for(lambda: studio.jobs.status().worker == "ready", 60)
     return studio
 

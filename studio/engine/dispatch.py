@@ -129,8 +129,7 @@ class Dispatch:
         match message:
             case Emitted(job_id, kind, data) if job_id in self._handed:
                 self._log.append(job_id, kind, data)
-                if kind in ("progress", "metrics"):
-                    self._progress[job_id] = {**self._progress.get(job_id, {}), **_glance(kind, data)}
+                self._progress[job_id] = {**self._progress.get(job_id, {}), **_glance(kind, data)}
             case Vitals():
                 self._vitals = message
             case Turned(job_id, state):
@@ -251,4 +250,12 @@ class Dispatch:
 
 def _glance(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the status strip needs of an event."""
-    return dict(data) if kind == "progress" else {"left": data.get("left")}
+    match kind:
+        case "progress":
+            return dict(data)
+        case "token":
+            return {"done": data["count"]}
+        case "metrics":
+            return {"left": data.get("left")}
+        case _:
+            return {}

@@ -26,5 +26,6 @@ class InlineHost:
         self._engine.order(order)
 
     def close(self) -> None:
+        if self.state == "ready":
+            self._engine.close()
         self.state = "closed"
-        self._engine.close()

@@ -36,6 +36,7 @@ class ProcessHost:
         self._sending = threading.Lock()
         self._connection: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._supervisor: threading.Thread | None = None
         self.state = "starting"
 
     @property
@@ -68,7 +69,8 @@ class ProcessHost:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._supervisor.join(timeout=5)
+        if self._supervisor is not None:
+            self._supervisor.join(timeout=5)
         self.state = "closed"
 
     def _supervise(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
