@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: work done in pieces: yields how many multiplications each took, returns what was computed
 Pieces: TypeAlias = Generator[int, None, T]
 
-#: bytes a band's output should have: it stays in a core's second-level cache, or keeps a GPU busy
+#: bytes of a band's output: for each thread, so that it stays in its core's second-level cache; or to keep a GPU busy
 CPU_BAND_BYTES = 1 << 21
 GPU_BAND_BYTES = 1 << 28
 
@@ -150,7 +150,7 @@ def convolve(source: Plane, layer: Layer) -> Pieces[Plane]:
 
 def bands(height: int, row_bytes: int, kind: str, least: int) -> list[tuple[int, int]]:
     """Cuts ``height`` rows into bands of nearly equal height, of ``least`` rows or more where there are as many."""
-    wanted = CPU_BAND_BYTES if kind == "cpu" else GPU_BAND_BYTES
+    wanted = CPU_BAND_BYTES * torch.get_num_threads() if kind == "cpu" else GPU_BAND_BYTES
     count = max(1, height // max(least, wanted // row_bytes))
     cuts = [height * index // count for index in range(count + 1)]
     return list(pairwise(cuts))
