@@ -49,6 +49,7 @@ function deleteButton(item) {
 function shown(value) {
   if (Array.isArray(value)) return value.length ? value.map(shown).join(", ") : "–";
   if (value && typeof value === "object") return Object.entries(value).map(([key, one]) => `${key} ${shown(one)}`).join(", ");
+  if (typeof value === "boolean") return t(value ? "value.yes" : "value.no");
   if (typeof value === "number" && !Number.isInteger(value)) return String(+value.toFixed(4));
   return value === "" || value === null || value === undefined ? "–" : String(value);
 }
@@ -60,6 +61,10 @@ function recipe(item) {
   const settings = {...made.settings, seed: made.seed ?? made.settings?.seed, model: made.model || made.settings?.model};
   for (const [name, value] of Object.entries(settings)) {
     if (value === undefined || name === "history" || shown(value) === "–") continue;
+    if (name === "mode") {
+      rows.push([t("field.mode"), t(`text.${value}`)]);
+      continue;
+    }
     rows.push([has(`field.${name}`) ? t(`field.${name}`) : name, /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : shown(value)]);
   }
   if (made.model_sha256) rows.push(["sha256", `${made.model_sha256.slice(0, 16)}…`]);

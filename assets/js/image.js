@@ -20,18 +20,18 @@ export function modelCard(model, kind) {
     button(t("model.use"), {onclick: () => send({action: "model", kind, name: model.name})}));
 }
 
-function empty(fixed) {
-  const ready = fixed.models.some((model) => model.ready);
+function empty(fixed, models) {
+  const ready = models.some((model) => model.ready);
   const examples = Array.from({length: fixed.examples}, (_, index) =>
     example("image", index, el("span", {}, t(`image.example.${index}`))));
   if (ready) return invitation("image", {title: t("image.empty"), more: t("image.empty.more"), examples});
-  const models = el("ul.models", {}, fixed.models.map((model) => modelCard(model, "image")));
-  return invitation("image", {title: t("image.none"), more: t("image.none.more"), extra: models});
+  const list = el("ul.models", {}, models.map((model) => modelCard(model, "image")));
+  return invitation("image", {title: t("image.none"), more: t("image.none.more"), extra: list});
 }
 
 function preview(body, view) {
   const now = view.preview;
-  const shape = now ? `aspect-ratio:${now.width}/${now.height}` : "";
+  const shape = now ? `aspect-ratio:${now.width}/${now.height};--ratio:${now.width / now.height}` : "";
   fill(body, `preview${view.job}`, () => el("figure.preview", {}, el("img", {alt: ""}), el("figcaption")));
   const image = body.querySelector("img");
   image.hidden = !now;
@@ -61,7 +61,7 @@ export function stagePictures(kind) {
       const pictures = (view.items ?? []).filter((item) => item.media_type.startsWith("image/"));
       if (pictures.length) grid(body, {...view, items: pictures});
       else if (["queued", "running", "paused"].includes(view.state)) preview(body, view);
-      else if (kind === "image") fill(body, `empty${view.state === "failed"}`, () => (view.state === "failed" && !view.refused ? [] : [empty(fixed)]));
+      else if (kind === "image") fill(body, `empty${view.state}${(view.models ?? []).map((model) => model.ready)}`, () => (view.state === "failed" && view.job ? [] : [empty(fixed, view.models ?? fixed.models)]));
       else body.replaceChildren();
     });
 }

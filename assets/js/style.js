@@ -9,7 +9,7 @@ import {t, titled} from "./words.js";
 /** Before and after: drag anywhere, or move the handle with the arrow keys. */
 export function compare(before, after, width, height) {
   const slider = el("input.compare-range", {type: "range", min: 0, max: 100, step: 1, value: 50, "aria-label": t("compare.label")});
-  const box = el("div.compare", {style: `aspect-ratio:${width}/${height};--split:50%;--ratio:${width / height}`, data: {width, height}},
+  const box = el("div.compare", {style: `aspect-ratio:${width}/${height};--split:50%;--ratio:${width / height};--natural:${width}px`, data: {width, height}},
     el("img.compare-after", {src: after, alt: t("compare.after"), draggable: "false"}),
     el("img.compare-before", {src: before, alt: t("compare.before"), draggable: "false"}),
     el("span.compare-tag.compare-tag-before", {}, t("compare.before")),

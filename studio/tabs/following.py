@@ -124,7 +124,7 @@ def tell(
 def refuse(error: StudioError, language: Language) -> str:
     """Says the sentence in a toast and returns it. Toasts are HTML, and the sentence quotes what was typed."""
     text = sentence(error, language)
-    gr.Warning(html.escape(text), title=t("toast.refused", language))
+    gr.Warning(html.escape(text), duration=6, title=t("toast.refused", language))
     return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -91,6 +91,12 @@ class ImageTab(Tab):
             schedulers = [(str(i18n("image.scheduler.own")), ""), *((title, name) for name, title in SCHEDULERS)]
             controls.menu("scheduler", schedulers)
             controls.seed()
+
+    async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
+        """Says first which models are here now: one may have been fetched since the page was built."""
+        yield {self.stage: {"state": "idle", "models": model_cards(self.studio, self.kind)}}
+        async for update in super().attach(request):
+            yield update
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, settings, language)

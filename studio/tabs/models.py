@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 
 def model_menu(studio: Studio, kind: str) -> gr.Dropdown:
-    """The catalogue's models of a task, the default first; a Hugging Face id may be typed."""
+    """The catalogue's models of a task; a Hugging Face id may be typed.
+
+    Chosen at first: the task's default, else one that is on this machine, else the first of the list.
+    """
     entries = studio.catalog.entries(kind)
-    default = studio.catalog.default(kind)
+    chosen = studio.catalog.default(kind) or next(filter(studio.catalog.is_ready, entries), None)
+    chosen = chosen or next(iter(entries), None)
     return gr.Dropdown(
         [(both(entry.title, entry.title_zh), entry.name) for entry in entries],
-        value=default.name if default else (entries[0].name if entries else ""),
+        value=chosen.name if chosen else "",
         allow_custom_value=True,
         filterable=True,
         label=i18n("field.model"),
