@@ -5,12 +5,34 @@ Knows the disk only. Everything that must not be found half-written goes through
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
+from pipelines.errors import StudioError
+
 #: what a write in progress is named; whatever bears it after a kill may be deleted
 PARTIAL = ".partial-"
+
+
+class DiskFull(StudioError):  # noqa: N818 - says what it is
+    """There is no room left for what was to be kept."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "disk.full",
+            "The studio's disk is full, so this could not be kept. Delete something from the library or make room in "
+            "the data folder, then try again.",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), ()
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or this account's share of it, takes no more."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_durably(path: Path, data: bytes) -> None:

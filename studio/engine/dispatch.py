@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
+from pipelines.durable import DiskFull
 from pipelines.registry import registration
-from studio.engine.events import EventLog
+from studio.engine.events import RETRY_SECONDS, EventLog
 from studio.engine.hosts import Host
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
 from studio.engine.messages import Emitted, Ended, Message, Ready, Run, Tell, Turned, Vitals
@@ -126,6 +130,17 @@ class Dispatch:
     # --------------------------------------------------------------------------- from the host
 
     def _receive(self, message: Message) -> None:
+        """Takes a message; while it cannot be written down (a full disk, say) it waits, and the engine with it."""
+        while True:
+            try:
+                return self._take(message)
+            except (DiskFull, OperationalError) as error:
+                log.error("%s cannot be written down, trying again: %s", type(message).__name__, error)
+                if self._closing:
+                    return None
+                time.sleep(RETRY_SECONDS)
+
+    def _take(self, message: Message) -> None:
         match message:
             case Emitted(job_id, kind, data) if job_id in self._handed:
                 self._log.append(job_id, kind, data)
@@ -155,7 +170,7 @@ class Dispatch:
 
     def _ended(self, end: Ended) -> None:
         with self._lock:
-            job = self._forget(end.job_id)
+            job = self._handed.get(end.job_id)
         if job is None:
             return
         error = CLOSED if end.state == "interrupted" else end.error
@@ -171,6 +186,7 @@ class Dispatch:
         if end.state == "done":
             self._learn(job.kind, end.device_seconds - job.device_seconds)
         with self._lock:
+            self._forget(end.job_id)
             self._pump()
 
     def _lost(self, reason: str) -> None:

@@ -15,10 +15,11 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from pipelines.durable import DiskFull
 from studio.engine.job import Numbered
 from studio.store.database import Database
 from studio.store.tables import EventRow
@@ -38,7 +39,7 @@ class EventLog:
         self._lock = threading.RLock()
         self._last: dict[str, int] = {}
         self._tails: dict[str, deque[Numbered]] = defaultdict(lambda: deque(maxlen=KEPT))
-        self._pending: list[EventRow] = []
+        self._pending: list[dict[str, Any]] = []
         self._watchers: dict[str, set[Callable[[], None]]] = defaultdict(set)
         self._work = threading.Event()
         self._closed = False
@@ -65,7 +66,9 @@ class EventLog:
             with self._database.write() as session:
                 first, at = self._next(job_id, session), time.time()
                 events = [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]
-                session.add_all(_row(job_id, event) for event in events)
+                rows = [_row(job_id, event) for event in events]
+                if rows:
+                    session.execute(insert(EventRow), rows)
             if not events:
                 return
             self._last[job_id] = events[-1].seq
@@ -83,8 +86,7 @@ class EventLog:
         self._closed = True
         self._work.set()
         self._writer.join(timeout=10)
-        with self._lock:
-            self._flush()
+        self._try_flush()
 
     # ----------------------------------------------------------------------------- reading
 
@@ -94,7 +96,7 @@ class EventLog:
             tail = self._tails.get(job_id)
             if tail and tail[0].seq <= after + 1:
                 return [event for event in tail if event.seq > after][:limit]
-            self._flush()
+            self._try_flush()
         query = select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > after)
         with self._database.read() as session:
             rows = session.scalars(query.order_by(EventRow.seq).limit(limit))
@@ -150,19 +152,25 @@ class EventLog:
         if not self._pending:
             return
         with self._database.write() as session:
-            session.add_all(self._pending)
+            session.execute(insert(EventRow), self._pending)
         self._pending = []
+
+    def _try_flush(self) -> bool:
+        """Writes what waits. Where it cannot now (a full disk, say) it is kept, and followers see it all the same."""
+        with self._lock:
+            try:
+                self._flush()
+            except (DiskFull, OperationalError) as error:
+                log.error("%s events cannot be written yet: %s", len(self._pending), error)
+                return False
+            return True
 
     def _write_groups(self) -> None:
         while not self._closed:
             self._work.wait()
             self._work.clear()
             time.sleep(GROUP_SECONDS)
-            try:
-                with self._lock:
-                    self._flush()
-            except OperationalError as error:  # a full disk: keep what waits, and try again until there is room
-                log.error("events cannot be written, trying again: %s", error.orig)
+            if not self._try_flush():
                 time.sleep(RETRY_SECONDS)
                 self._work.set()
 
@@ -173,5 +181,5 @@ class EventLog:
             watcher()
 
 
-def _row(job_id: str, event: Numbered) -> EventRow:
-    return EventRow(job_id=job_id, seq=event.seq, at=event.at, kind=event.kind, data=dict(event.data))
+def _row(job_id: str, event: Numbered) -> dict[str, Any]:
+    return {"job_id": job_id, "seq": event.seq, "at": event.at, "kind": event.kind, "data": dict(event.data)}

@@ -16,6 +16,7 @@ from pathlib import Path
 from pipelines.base import Cancelled, Event, Request, Result
 from pipelines.catalog import Catalog, Entry
 from pipelines.devices import Device, pick_device
+from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
 from pipelines.registry import Registration, registration
 from studio.engine.job import ErrorSentence
@@ -104,6 +105,9 @@ class LocalEngine:
             ended = Ended(order.job_id, "interrupted" if self._closing.is_set() else "cancelled", 0.0)
         except StudioError as error:
             ended = Ended(order.job_id, "failed", 0.0, error=ErrorSentence.of(error))
+        except OSError as error:
+            failed = ErrorSentence.of(DiskFull()) if is_full(error) else _bug(order, error)
+            ended = Ended(order.job_id, "failed", 0.0, error=failed)
         except Exception as error:  # noqa: BLE001 - the one place where a bug in a pipeline must not take the engine with it
             ended = Ended(order.job_id, "failed", 0.0, error=_bug(order, error))
         finally:

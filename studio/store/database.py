@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+
+from pipelines.durable import DiskFull
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -33,11 +36,19 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session that holds the write lock from its start, and commits, synced to disk, at its end."""
+        """A session that holds the write lock from its start, and commits, synced to disk, at its end.
+
+        Raises ``DiskFull`` where there is no room; nothing of the session is kept then.
+        """
         with self._sessions() as session:
-            session.connection(execution_options={"writes": True})
-            yield session
-            session.commit()
+            try:
+                session.connection(execution_options={"writes": True})
+                yield session
+                session.commit()
+            except OperationalError as error:
+                if "disk is full" in str(error.orig):
+                    raise DiskFull from error
+                raise
 
     def close(self) -> None:
         self.engine.dispose()
