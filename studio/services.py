@@ -13,6 +13,7 @@ from studio.engine.hosts.inline import InlineHost
 from studio.engine.hosts.process import ProcessHost
 from studio.engine.jobs import JobService
 from studio.engine.options import EngineOptions
+from studio.engine.telling import sweep_previews
 from studio.library.library import Library
 from studio.settings import ASSETS, Settings
 from studio.store.blobs import Blobs
@@ -48,6 +49,7 @@ def open_studio(settings: Settings) -> Studio:
     database = Database(settings.database_url)
     library = Library(database, Blobs(data / "blobs"))
     library.blobs.sweep(library.listed())
+    sweep_previews(data / "jobs")
     catalog = Catalog(ASSETS, data)
     host = _host(settings)
     jobs = JobService(settings, database, library, catalog, host)

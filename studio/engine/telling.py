@@ -7,6 +7,7 @@ goes out, and a change of stage goes out at once.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipelines.durable import write_durably
 from studio.engine.messages import Emitted, Message
 
 PROGRESS_EVERY = 0.2
+KEPT_PREVIEWS = 8
 _EXTENSIONS = {"image/webp": "webp", "image/png": "png", "image/jpeg": "jpg"}
 
 
@@ -30,7 +32,7 @@ class Telling:
         self._pending: Progress | None = None
         self._stage = ""
         self._last = 0.0
-        self._preview: Path | None = None
+        self._previews: deque[Path] = deque()
 
     def progress(self, stage: str, done: float = 0, total: float | None = None, unit: str = "") -> None:
         self.event(Progress(stage, done, total, unit))
@@ -71,15 +73,21 @@ class Telling:
         return value
 
     def _written(self, event: Event, picture: Picture) -> dict[str, Any]:
-        """Samples stay (they are the film of a training); of previews only the newest does."""
+        """Samples stay (they are the film of a training); of previews the newest few, as a page may be a moment behind."""
         if not isinstance(event, (Preview, Sample)):
             raise TypeError(f"{type(event).__name__} carries no picture")
         kind = type(event).__name__.lower()
         name = f"{kind}-{event.step:07d}.{_EXTENSIONS[picture.media_type]}"
         path = self._workspace / name
         write_durably(path, picture.data)
-        if isinstance(event, Preview):
-            before, self._preview = self._preview, path
-            if before is not None and before != path:
-                before.unlink(missing_ok=True)
+        if isinstance(event, Preview) and path not in self._previews:
+            self._previews.append(path)
+            if len(self._previews) > KEPT_PREVIEWS:
+                self._previews.popleft().unlink(missing_ok=True)
         return {"file": name, "width": picture.width, "height": picture.height}
+
+
+def sweep_previews(jobs: Path) -> None:
+    """Removes the last previews of jobs that have ended. Only at start, before anything runs."""
+    for path in jobs.glob("*/preview-*"):
+        path.unlink()
