@@ -73,7 +73,7 @@ class Telling:
         return value
 
     def _written(self, event: Event, picture: Picture) -> dict[str, Any]:
-        """Samples stay (they are the film of a training); of previews the newest few, as a page may be a moment behind."""
+        """Samples stay: they are the film of a training. Of previews the newest few do, as a page may be behind."""
         if not isinstance(event, (Preview, Sample)):
             raise TypeError(f"{type(event).__name__} carries no picture")
         kind = type(event).__name__.lower()
