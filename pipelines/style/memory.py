@@ -16,8 +16,8 @@ from pipelines.style.painter import Stack
 SHARE = 0.6
 #: bytes for each pixel beside the maps: the photo as bytes, as float32 and its copy in the map's format, the result
 BESIDE = 40
-#: bytes a painting of any size needs: the buffers of one band, the prepared kernels
-FIXED = 1 << 25
+#: bytes a painting of any size needs: the buffers of one band, prepared kernels, what the allocator keeps
+FIXED = 1 << 26
 
 
 def bytes_per_pixel(stack: Stack) -> float:

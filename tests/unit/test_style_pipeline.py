@@ -288,13 +288,13 @@ def test_two_paintings_may_take_turns(pipeline: StylePipeline, tmp_path: Path) -
 
 
 def test_a_photo_too_large_for_the_memory_is_refused_with_the_size_that_fits(tmp_path: Path) -> None:
-    small = loaded(replace(DEVICE, total_bytes=80_000_000))
-    photo = saved(scene(420, 280))
+    small = loaded(replace(DEVICE, total_bytes=150_000_000))
+    photo = saved(scene(600, 400))
     with pytest.raises(StudioError, match="smaller") as caught:
         events(small, tmp_path, photo, style="ember-glow")
     width, height = (int(caught.value.values[name]) for name in ("fit_width", "fit_height"))
-    assert width < 420
-    assert height < 280
+    assert width < 600
+    assert height < 400
     assert painted(small, tmp_path, saved(scene(width, height)), style="ember-glow").size == (width, height)
 
 
