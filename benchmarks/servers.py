@@ -35,10 +35,11 @@ class Server:
 
 
 @contextmanager
-def server(data: Path, *options: str, log: Path | None = None) -> Iterator[Server]:
-    """``python app.py`` on a free port; ended with Ctrl+C's signal, as a person would."""
+def server(data: Path, *options: str, log: Path | None = None, port: int = 0) -> Iterator[Server]:
+    """``python app.py`` on ``port`` (0: any free one); ended with Ctrl+C's signal, as a person would."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
     command = [sys.executable, "app.py", "--port", str(port), "--data", str(data), *options]

@@ -1,0 +1,75 @@
+"""The Image tab, with a tiny diffusers pipeline that an operator added: random weights, everything else as in life."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from studio.library.recipe import extract
+from tests.browser.people import Person
+
+PICTURE = "image-result .picture img"
+
+
+def settle(person: Person, steps: int = 2) -> None:
+    """The tiny model, a small size and few steps."""
+    person.open("image")
+    person.choose("image-model", "tiny-sd")
+    person.number("image-width", 64)
+    person.number("image-height", 64)
+    person.more("image")
+    person.number("image-steps", steps)
+
+
+def test_a_picture_is_made_and_carries_its_recipe(person: Person) -> None:
+    settle(person)
+    person.seed("image", 11)
+    person("image-prompt textarea").fill("a lighthouse at dusk")
+    person("image-make").click()
+    person.sees_state("image", "done")
+    expect(person(PICTURE)).to_have_js_property("naturalWidth", 64)
+    name, data = person.download(person("image-result a[download]"))
+    assert name.endswith(".png")
+    assert Image.open(io.BytesIO(data)).size == (64, 64)
+    recipe = extract(data)
+    assert recipe is not None
+    assert (recipe["model"], recipe["seed"], recipe["settings"]["prompt"]) == ("tiny-sd", 11, "a lighthouse at dusk")
+    expect(person("image-film .card")).to_have_count(1)
+
+
+def test_several_pictures_open_large_and_the_arrow_keys_walk_through_them(person: Person) -> None:
+    settle(person)
+    person.number("image-count", 3)
+    person("image-prompt textarea").fill("three boats")
+    person("image-make").click()
+    person.sees_state("image", "done")
+    expect(person(PICTURE)).to_have_count(3)
+    person("image-result .picture").first.press("Enter")
+    shown = person("item-dialog .dialog-thing img")
+    first = shown.get_attribute("src")
+    assert first is not None
+    person.page.keyboard.press("ArrowRight")
+    expect(shown).not_to_have_attribute("src", first)
+    person.page.keyboard.press("ArrowLeft")
+    expect(shown).to_have_attribute("src", first)
+    person.page.keyboard.press("Escape")
+    expect(person("item-dialog")).to_be_hidden()
+
+
+def test_a_preview_is_seen_and_stop_ends_it_and_frees_the_device(person: Person) -> None:
+    settle(person, steps=150)
+    person.number("image-count", 8)
+    person.number("image-width", 256)
+    person.number("image-height", 256)
+    person("image-prompt textarea").fill("a slow picture")
+    person("image-make").click()
+    expect(person("image-result .preview img")).to_be_visible(timeout=60_000)
+    expect(person("image-result .preview figcaption")).to_have_text(re.compile(r"Step \d+ of \d+"))
+    person("image-stop").click()
+    person.sees_state("image", "cancelled", timeout=10_000)
+    expect(person("image-result .notice")).to_have_text("Stopped; nothing was kept.")
+    expect(person("image-prompt textarea")).to_have_value("a slow picture")
+    person.sees_idle_device()

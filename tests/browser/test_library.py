@@ -1,0 +1,90 @@
+"""The Library tab: what was made is opened, kept, sent, made again and deleted."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from studio.library.recipe import extract
+from tests.browser.people import Person
+
+TILES = "library-grid .tile"
+
+
+def make_two(person: Person) -> None:
+    """A text with a seed of its own, then a painted photo."""
+    person.open("text")
+    person.number("text-max-new-tokens", 9)
+    person.more("text")
+    person.seed("text", 21)
+    person("text-prompt textarea").fill("Say hello to a cat.")
+    person("text-make").click()
+    person.sees_state("text", "done")
+    person.go("style")
+    person("style-example-1").click()
+    person.sees_state("style", "done")
+
+
+def test_what_was_made_is_found_newest_first_opened_downloaded_sent_made_again_and_deleted(person: Person) -> None:
+    make_two(person)
+    person.go("library")
+    expect(person(f"{TILES} .card")).to_have_count(2)
+    assert person(f"{TILES} .card").evaluate_all("all => all.map(one => one.dataset.kind)") == ["style", "text"]
+    person.pick("library-filter", "Texts")
+    expect(person(TILES)).to_have_count(1)
+    person.pick("library-filter", "Everything")
+    expect(person(TILES)).to_have_count(2)
+    downloads_with_its_recipe(person)
+    sends_the_picture_to_style(person)
+    makes_the_text_again(person)
+    deletes_after_being_asked(person)
+
+
+def downloads_with_its_recipe(person: Person) -> None:
+    person(f"{TILES} [data-kind=style]").click()
+    expect(person("item-dialog .recipe")).to_contain_text("Strength")
+    _, data = person.download(person("item-dialog a[download]"))
+    recipe = extract(data)
+    assert recipe is not None
+    assert recipe["kind"] == "style"
+    assert Image.open(io.BytesIO(data)).size[0] > 100
+
+
+def sends_the_picture_to_style(person: Person) -> None:
+    person("item-dialog summary").click()
+    person.page.get_by_role("menuitem", name="Style, as the photo").click()
+    expect(person("style-photo-drop")).to_be_visible()
+    expect(person("style-photo-drop .drop img")).to_be_visible()
+
+
+def makes_the_text_again(person: Person) -> None:
+    person.go("library")
+    person(f"{TILES} [data-kind=text]").click()
+    person("item-again").click()
+    expect(person("text-prompt textarea")).to_have_value("Say hello to a cat.")
+    expect(person("text-seed input[type=number]")).to_have_value("21")
+    expect(person("text-seed-fresh input")).not_to_be_checked()
+    expect(person("text-max-new-tokens input[type=number]")).to_have_value("9")
+
+
+def deletes_after_being_asked(person: Person) -> None:
+    person.go("library")
+    person(f"{TILES} [data-kind=style]").click()
+    address = person("item-dialog .dialog-thing img").get_attribute("src")
+    person("item-delete").click()
+    person("item-dialog").get_by_role("button", name="Keep").click()
+    person("item-delete").click()
+    person("item-delete-sure").click()
+    expect(person("item-dialog")).to_be_hidden()
+    expect(person(TILES)).to_have_count(1)
+    assert person.context.request.get(f"{person.url}/{address}").status == 404
+
+
+def test_an_empty_library_shows_the_way_to_the_tabs(person: Person) -> None:
+    person.open("library")
+    expect(person("library-grid .empty")).to_contain_text("What you make comes here")
+    person("library-grid").get_by_role("button", name=re.compile("Training")).click()
+    expect(person("training-start")).to_be_visible()

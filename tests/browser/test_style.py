@@ -1,0 +1,90 @@
+"""The Style tab: our photos and one's own, in a built-in style or that of a picture, beside the original."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.people import Person
+
+COMPARE = "style-result .compare"
+
+
+def photo(width: int = 96, height: int = 64, colour: str = "teal") -> dict[str, Any]:
+    """A PNG to upload."""
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(file, "png", comment=colour)
+    return {"name": f"{colour}.png", "mimeType": "image/png", "buffer": file.getvalue()}
+
+
+def test_one_click_paints_one_of_our_photos_and_the_slider_moves_by_mouse_and_keys(person: Person) -> None:
+    person.open("style")
+    person("style-example-0").click()
+    person.sees_state("style", "done")
+    frame = person(COMPARE)
+    expect(frame.locator(".compare-after")).to_have_js_property("complete", True)
+    slider = frame.locator("input")
+    expect(slider).to_have_value("50")
+    box = frame.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    person.page.mouse.move(box["x"] + box["width"] / 2, middle)
+    person.page.mouse.down()
+    person.page.mouse.move(box["x"] + box["width"] / 4, middle, steps=4)
+    person.page.mouse.up()
+    expect(slider).to_have_value("25")
+    expect(frame).to_have_attribute("style", re.compile(r"--split: ?25"))
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    expect(slider).to_have_value("27")
+    expect(frame).to_have_attribute("style", re.compile(r"--split: ?27"))
+
+
+def test_a_photo_of_ones_own_is_painted_at_its_own_size(person: Person) -> None:
+    person.open("style")
+    person.upload("style-photo", photo())
+    expect(person("style-photo-drop .drop img")).to_be_visible()
+    person("style-style [role=radio]").nth(3).click()
+    person("style-make").click()
+    person.sees_state("style", "done")
+    expect(person(COMPARE)).to_have_attribute("data-width", "96")
+    _, data = person.download(person("style-result a[download]"))
+    assert Image.open(io.BytesIO(data)).size == (96, 64)
+    person.sees_idle_device()
+
+
+def test_a_photo_is_painted_in_the_style_of_a_picture(person: Person) -> None:
+    person.open("style")
+    person.upload("style-photo", photo())
+    expect(person("style-photo-drop .drop img")).to_be_visible()
+    person.pick("style-source", "From a picture")
+    person.upload("style-picture", photo(64, 64, "amber"))
+    expect(person("style-picture-drop .drop img")).to_be_visible()
+    person("style-make").click()
+    person.sees_state("style", "done")
+    expect(person(COMPARE)).to_be_visible()
+    person("style-picture-drop .drop-example").nth(1).click()
+    expect(person("style-picture-drop .drop img")).to_be_visible()
+    person("style-make").click()
+    expect(person("style-film .card")).to_have_count(2, timeout=60_000)
+    person.sees_state("style", "done")
+
+
+def test_a_file_that_is_no_picture_is_refused_in_a_sentence_and_the_photo_before_it_stays(person: Person) -> None:
+    person.open("style")
+    person.upload("style-photo", photo())
+    expect(person("style-photo-drop .drop img")).to_be_visible()
+    person.number("style-strength", 0.4)
+    notes = {"name": "notes.png", "mimeType": "image/png", "buffer": b"only words"}
+    person.upload("style-photo", notes)
+    expect(person("style-photo-drop .drop-error")).to_have_text(re.compile(r"picture|image"))
+    person.sees_toast(re.compile(r"picture|image"))
+    expect(person("style-photo-drop .drop img")).to_be_visible()
+    expect(person("style-strength input[type=number]")).to_have_value("0.4")
+    person("style-make").click()
+    person.sees_state("style", "done")
+    expect(person(COMPARE)).to_have_attribute("data-width", "96")
