@@ -70,6 +70,7 @@ export class Curves {
       return {title: chart.chart, lines, bounds: bounds(lines)};
     });
     const last = Math.max(0, ...this.panels.flatMap((panel) => panel.lines.map((line) => line.points.at(-1)?.[1] ?? 0)));
+    this.last = last;
     this.end = Math.max(last, Math.min(budget || last, last * 3), 1);
     const words = this.panels.map((panel) => t("chart.label", {title: this.title(panel), series: panel.lines.map((line) => line.title).join(", ")}));
     this.canvas.setAttribute("aria-label", words.join(". "));
@@ -204,7 +205,7 @@ export class Curves {
 
   point(x) {
     if (!this.panels.length || !this.wide) return;
-    this.at = Math.min(this.end, Math.max(0, ((x - LEFT) / (this.wide - LEFT - RIGHT)) * this.end));
+    this.at = Math.min(this.last, Math.max(0, ((x - LEFT) / (this.wide - LEFT - RIGHT)) * this.end));
     this.draw();
     const lines = this.panels.flatMap((panel) => panel.lines.map((line) => ({line, panel, point: this.near(line.points)}))).filter((one) => one.point);
     if (!lines.length) return;
@@ -225,7 +226,7 @@ export class Curves {
     if (!step || !this.panels.length) return;
     event.preventDefault();
     event.stopPropagation();
-    this.point(this.x(Math.min(this.end, Math.max(0, (this.at ?? this.end / 2) + (step * this.end) / 60))));
+    this.point(this.x((this.at ?? this.last) + (step * this.end) / 60));
   }
 
   leave() {

@@ -81,7 +81,7 @@ export function strip(element, props, trigger, watch, fixed) {
     parts.place.textContent = place(now);
     parts.device.textContent = now.device ? shortName(now.device) : t("strip.no_device");
     parts.device.title = now.device_reason ?? "";
-    parts.model.textContent = now.resident.map((one) => titled(fixed.titles[one.model] ?? one.model)).join(", ") || t("strip.no_model");
+    parts.model.textContent = now.resident.map((one) => titled(fixed.titles[one.model] ?? (has(`thing.${one.model}`) ? `kind.${one.model}` : one.model))).join(", ") || t("strip.no_model");
     memory.hidden = !now.memory_total;
     fillBar.style.width = `${now.memory_total ? (100 * now.memory_used) / now.memory_total : 0}%`;
     memory.lastChild.textContent = t("strip.memory", {used: size(now.memory_used), total: size(now.memory_total)});

@@ -85,6 +85,7 @@ def sentence(error: StudioError, language: Language) -> str:
     """What ``error`` says, in the person's language, with the name a setting has on the page."""
     template = ERRORS.get(error.key, error.sentence) if language == "zh" else error.sentence
     values = dict(error.values)
-    if isinstance(name := values.get("field"), str):
-        values["field"] = known(f"field.{name}", language, name)
+    for name, prefix in (("field", "field"), ("setting", "field"), ("state", "state"), ("task", "tab")):
+        if isinstance(word := values.get(name), str):
+            values[name] = known(f"{prefix}.{word}", language, word)
     return template.format(**values)

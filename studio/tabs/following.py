@@ -78,10 +78,21 @@ async def submit(
 
 
 async def attach(
-    studio: Studio, kind: str, request: gr.Request, make: MakeView, per_second: float
+    studio: Studio, kind: str, request: gr.Request, make: MakeView, per_second: float, interrupted: bool = False
 ) -> AsyncIterator[Shown]:
-    """Follows what the person behind ``request`` has running of ``kind``, if anything."""
-    begin = partial(studio.jobs.current, owner_of(request), kind)
+    """Follows what the person behind ``request`` has running of ``kind``, if anything.
+
+    ``interrupted``: or shows their newest job, where a restart cut it short and it can be resumed.
+    """
+
+    def begin() -> Job | None:
+        owner = owner_of(request)
+        running = studio.jobs.current(owner, kind)
+        if running is not None or not interrupted:
+            return running
+        newest = studio.jobs.list(owner, kinds=(kind,), limit=1)
+        return newest[0] if newest and newest[0].state == "interrupted" else None
+
     async for shown in _shown(studio, kind, begin, language_of(request), make, per_second):
         yield shown
 

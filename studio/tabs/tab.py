@@ -34,6 +34,8 @@ class Tab(ABC):
     per_second: ClassVar[float] = 5
     #: what Stop asks of the job: cancel, or finish where what is there already is worth keeping
     stopping: ClassVar[str] = "cancel"
+    #: a job that was interrupted is shown again, as it can go on
+    resumable: ClassVar[bool] = False
     #: settings for ``fill``, tried by a click
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
 
@@ -108,7 +110,7 @@ class Tab(ABC):
     async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
         """Shows earlier results, then whatever this person has running here."""
         yield {self.film: cards(self.studio, owner_of(request), (self.kind,))}
-        views = attach(self.studio, self.kind, request, self.make_view, self.per_second)
+        views = attach(self.studio, self.kind, request, self.make_view, self.per_second, self.resumable)
         async for update in self._updates(views, request):
             yield update
 

@@ -119,6 +119,7 @@ class TrainingTab(Tab):
     view = TrainingView
     per_second = 4
     stopping = "finish"
+    resumable = True
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"dataset": name} for name in DATASETS)
 
     def build(self) -> None:
