@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from pipelines.base import Request
 from pipelines.errors import StudioError
@@ -27,22 +27,24 @@ Seed = Annotated[int, Field(ge=-1, le=MAX_SEED)]
 Size = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
 
 
-def _prompt(text: str, field: str) -> str:
+def _checked_prompt(text: str) -> str:
     words = len(text.split())
     if words == 0:
         raise StudioError("prompt.empty", "The prompt is empty. Write what you would like to get.")
     if words > MAX_PROMPT_WORDS or len(text) > 10 * MAX_PROMPT_WORDS:
         raise StudioError(
             "prompt.long",
-            "The {field} has {words} words and {characters} characters; at most {limit} words and "
+            "The prompt has {words} words and {characters} characters; at most {limit} words and "
             "{characters_limit} characters are read. Shorten it; nothing was cut.",
-            field=field,
             words=words,
             characters=len(text),
             limit=MAX_PROMPT_WORDS,
             characters_limit=10 * MAX_PROMPT_WORDS,
         )
     return text
+
+
+Prompt = Annotated[str, AfterValidator(_checked_prompt)]
 
 
 def title_of(text: str, limit: int = 60) -> str:
@@ -55,7 +57,7 @@ def title_of(text: str, limit: int = 60) -> str:
 class TextRequest(Request):
     """Chat (``mode`` chat: system prompt and turns) or free continuation (``mode`` continue: the prompt goes on)."""
 
-    prompt: str
+    prompt: Prompt
     system: str = Field("", max_length=8000)
     mode: Literal["chat", "continue"] = "chat"
     #: earlier turns of the conversation, oldest first: (role, text) with role user or assistant
@@ -68,11 +70,6 @@ class TextRequest(Request):
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = Field((), max_length=8)
     seed: Seed = -1
 
-    @field_validator("prompt")
-    @classmethod
-    def _check_prompt(cls, value: str) -> str:
-        return _prompt(value, "prompt")
-
     def title(self) -> str:
         return title_of(self.prompt)
 
@@ -81,7 +78,7 @@ class TextRequest(Request):
 class ImageRequest(Request):
     """Pictures from words. ``scheduler`` empty: the one the model came with."""
 
-    prompt: str
+    prompt: Prompt
     negative_prompt: str = Field("", max_length=4000)
     steps: int = Field(20, ge=1, le=150)
     guidance: float = Field(5.0, ge=0, le=30)
@@ -92,11 +89,6 @@ class ImageRequest(Request):
     scheduler: Literal[
         "", "ddim", "ddpm", "dpm++ 2m", "dpm++ 2m karras", "euler", "euler a", "heun", "lcm", "pndm", "unipc"
     ] = ""
-
-    @field_validator("prompt")
-    @classmethod
-    def _check_prompt(cls, value: str) -> str:
-        return _prompt(value, "prompt")
 
     def title(self) -> str:
         return title_of(self.prompt)

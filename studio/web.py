@@ -56,12 +56,12 @@ def _mount_page(app: FastAPI, studio: Studio) -> None:
     with no_stubs():
         import gradio as gr
 
-        from studio.api import Api
+        from studio.api import build_api
         from studio.tabs import build_page, page_options
 
     demo = build_page(studio)
     with demo:
-        Api(studio).build()
+        build_api(studio)
     demo.max_threads = 200
     demo.queue(default_concurrency_limit=None)
     gr.mount_gradio_app(

@@ -21,6 +21,7 @@ from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, stage
 from studio.tabs.photos import describe, take_file, take_photo
 from studio.tabs.tab import Tab
 from studio.tabs.views import View
+from studio.uploads import Upload
 from studio.widgets import widget
 
 
@@ -147,7 +148,7 @@ def _drop(name: str, examples: list[dict[str, Any]] | None = None, first: int = 
         "first": first,
     }
     shown = widget("drop", f"style-{name}-drop", None, **words)
-    file = gr.File(
+    file = Upload(
         file_count="single", type="filepath", elem_id=f"style-{name}", elem_classes="behind", show_label=False
     )
     return gr.State(None), shown, file

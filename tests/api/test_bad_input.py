@@ -178,7 +178,7 @@ def test_a_number_that_is_none_is_refused(studio: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../../../etc/passwd", "http://127.0.0.1:1/x.png", "file:///etc/passwd"]
+    "path", ["/etc/passwd", "../../../etc/passwd", "http://127.0.0.1:1/x.png", "file:///etc/passwd", "pyproject.toml"]
 )
 def test_a_path_or_an_address_in_place_of_a_file_is_refused(studio: Server, path: str) -> None:
     forged = {"path": path, "meta": {"_type": "gradio.FileData"}}

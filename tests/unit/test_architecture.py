@@ -18,7 +18,7 @@ FLOORS = [
     ("studio.engine",),
     ("studio.services",),
     ("studio.locales", "studio.owners", "studio.stubless", "studio.models"),
-    ("studio.answers", "studio.theme", "studio.widgets"),
+    ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
     ("studio.tabs", "studio.api", "studio.routes"),
     ("studio.web",),
     ("app",),

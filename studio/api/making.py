@@ -1,74 +1,47 @@
-"""The public API: named gradio endpoints with types and docstrings, which are also the MCP tools.
+"""The endpoints that make things: text, pictures, painted photos, trained models.
 
-A contract: names, order and defaults of the parameters are kept by a snapshot test; new ones come last, with a
-default. No parameter is a path on the server. Handlers submit a job and follow it; they never compute.
+Handlers submit a job and follow it; they never compute. No parameter is a path on the server.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio import processing_utils
-from gradio_client import utils as client_utils
 
 from pipelines.errors import StudioError
 from pipelines.pictures import open_picture
-from studio.answers import answered
+from studio.api.offering import Info, json_object, offer
 from studio.engine.job import ENDED, Job
 from studio.library.library import Item
 from studio.owners import owner_of
 from studio.services import Studio
-from studio.stubless import no_stubs
-
-Info = dict[str, Any]
+from studio.uploads import Upload
 
 
-with no_stubs():  # gradio would write a stub for this class beside this very file
-
-    class Upload(gr.File):
-        """A file that was uploaded. A URL in its place is refused: the studio fetches nothing on somebody's word."""
-
-        is_template = True  # gradio's word for: to the browser this is its parent, a plain file component
-
-        async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-            if client_utils.is_http_url_like(str(url_or_file_path)):
-                raise gr.Error("A file must be uploaded; a web address is not fetched.", print_exception=False)
-            return await super().async_move_resource_to_block_cache(url_or_file_path)
-
-
-class Api:
-    """The endpoints, bound to a studio. ``build`` adds them to the page's Blocks, out of sight."""
+class Making:
+    """Endpoints that begin a job; all but a training's follow it to its end."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
     def build(self) -> None:
-        text, number, flag = gr.Textbox, gr.Number, gr.Checkbox
-        with gr.Column(visible=False):
-            info = gr.JSON(label="info")
-            self._offer(self.generate_text, self._text_fields(), [text(label="text"), info])
-            self._offer(self.generate_image, self._image_fields(), [gr.Gallery(label="pictures", format="png"), info])
-            photo = [Upload(label="photo"), text("", label="style"), Upload(label="style_picture")]
-            self._offer(
-                self.transfer_style,
-                [*photo, number(1, label="strength"), flag(False, label="keep_colors")],
-                [gr.Image(label="picture", type="filepath", format="png"), info],
-            )
-            recipe = [
-                text("r1", label="recipe"),
-                text("fashion-mnist", label="dataset"),
-                text("{}", label="settings_json"),
-            ]
-            self._offer(self.start_training, recipe, [text(label="job_id")])
-            job_id = text(label="job_id")
-            self._offer(self.follow_job, [job_id, number(0, label="after")], [gr.JSON(label="event")])
-            for handler in (self.cancel_job, self.pause_job, self.resume_job, self.finish_job, self.get_job):
-                self._offer(handler, [job_id], [gr.JSON(label="job")])
-            self._offer(self.list_jobs, [text("", label="kind"), number(50, label="limit")], [gr.JSON(label="jobs")])
+        """Adds them to the Blocks around the call."""
+        info = gr.JSON(label="info")
+        offer(self.generate_text, self._text_fields(), [gr.Textbox(label="text"), info])
+        offer(self.generate_image, self._image_fields(), [gr.Gallery(label="pictures", format="png"), info])
+        photo = [Upload(label="photo"), gr.Textbox("", label="style"), Upload(label="style_picture")]
+        offer(
+            self.transfer_style,
+            [*photo, gr.Number(1, label="strength"), gr.Checkbox(False, label="keep_colors")],
+            [gr.Image(label="picture", type="filepath", format="png"), info],
+        )
+        recipe = [gr.Textbox("r1", label="recipe"), gr.Textbox("fashion-mnist", label="dataset")]
+        settings = gr.Textbox("{}", label="settings_json")
+        offer(self.start_training, [*recipe, settings], [gr.Textbox(label="job_id")])
 
     @staticmethod
     def _text_fields() -> list[Any]:
@@ -101,19 +74,6 @@ class Api:
             gr.Number(-1, label="seed"),
             gr.Textbox("", label="scheduler"),
         ]
-
-    @staticmethod
-    def _offer(handler: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        gr.Button(visible=False).click(
-            answered(handler),
-            list(inputs),
-            list(outputs),
-            api_name=handler.__name__,
-            concurrency_limit=None,
-            show_progress="hidden",
-        )
-
-    # ------------------------------------------------------------------------------ making things
 
     async def generate_text(
         self,
@@ -237,79 +197,10 @@ class Api:
             settings_json: Further settings as a JSON object, such as {"seconds": 60, "seed": 1, "width": 16}.
         """
         values = {name: value for name, value in (("recipe", recipe), ("dataset", dataset)) if value}
-        job = self._studio.jobs.submit(owner_of(request), "training", values | _object(settings_json))
+        job = self._studio.jobs.submit(owner_of(request), "training", values | json_object(settings_json))
         return job.id
 
-    # -------------------------------------------------------------------------------- jobs
-
-    async def follow_job(self, job_id: str, after: float, request: gr.Request) -> AsyncIterator[Info]:
-        """Follow a job: streams its numbered events, first what has happened, then live to its end.
-
-        Args:
-            job_id: The id of the job.
-            after: The number of the last event already seen; 0 for all.
-        """
-        owner, last = owner_of(request), _whole("after", after)
-        async for batch in self._studio.jobs.follow(owner, job_id, last):
-            for event in batch:
-                yield event.json()
-
-    async def cancel_job(self, job_id: str, request: gr.Request) -> Info:
-        """End one job at its next step, and no other.
-
-        Args:
-            job_id: The id of the job.
-        """
-        return self._studio.jobs.cancel(owner_of(request), job_id).json()
-
-    async def pause_job(self, job_id: str, request: gr.Request) -> Info:
-        """Halt a running job at its next step; the device is free for others.
-
-        Args:
-            job_id: The id of the job.
-        """
-        return self._studio.jobs.pause(owner_of(request), job_id).json()
-
-    async def resume_job(self, job_id: str, request: gr.Request) -> Info:
-        """Let a paused job go on, or queue an interrupted one again; training goes on from its last checkpoint.
-
-        Args:
-            job_id: The id of the job.
-        """
-        return self._studio.jobs.resume(owner_of(request), job_id).json()
-
-    async def finish_job(self, job_id: str, request: gr.Request) -> Info:
-        """End a job early and keep what is there: the text so far, the generator as it is.
-
-        Args:
-            job_id: The id of the job.
-        """
-        return self._studio.jobs.finish(owner_of(request), job_id).json()
-
-    async def get_job(self, job_id: str, request: gr.Request) -> Info:
-        """One job: its state, request, device seconds, error, and what it made.
-
-        Args:
-            job_id: The id of the job.
-        """
-        owner = owner_of(request)
-        job = self._studio.jobs.get(owner, job_id)
-        return job.json() | {"items": [item.json() for item in self._studio.library.of_job(owner, job.id)]}
-
-    async def list_jobs(self, kind: str, limit: float, request: gr.Request) -> list[Info]:
-        """Your jobs, newest first.
-
-        Args:
-            kind: text, image, style, training or sample; empty for all.
-            limit: At most this many, 1 to 500.
-        """
-        most = _whole("limit", limit)
-        if not 1 <= most <= 500:
-            raise StudioError("limit.range", "limit must be 1 to 500; you gave {value}.", value=most)
-        kinds = (kind,) if kind else ()
-        return [job.json() for job in self._studio.jobs.list(owner_of(request), kinds, limit=most)]
-
-    # ------------------------------------------------------------------------------ inside
+    # ---------------------------------------------------------------------------------------- inside
 
     async def _make(self, owner: str, kind: str, values: Info) -> AsyncIterator[tuple[list[Item], Info]]:
         """Submits and follows: progress as it comes, then what was made."""
@@ -343,28 +234,3 @@ class Api:
         data = self._studio.library.blobs.read(item.digest)
         path: str = processing_utils.save_bytes_to_cache(data, item.name, str(self._studio.settings.temporary))
         return path
-
-
-def _object(text: str) -> Info:
-    try:
-        found = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
-        raise StudioError(
-            "json.broken",
-            "settings_json is not JSON: {reason} at character {place}.",
-            reason=error.msg,
-            place=error.pos,
-        ) from None
-    if not isinstance(found, dict):
-        raise StudioError(
-            "json.object", "settings_json must be a JSON object such as {example}.", example='{"seconds": 60}'
-        )
-    return found
-
-
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, (int, float)) and value == value and abs(value) < 2**53 and int(value) == value:
-        return int(value)
-    raise StudioError(
-        "rule.whole", "{field} must be a whole number; you gave {value}.", field=name, value=str(value)[:40]
-    )

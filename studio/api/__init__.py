@@ -1,0 +1,20 @@
+"""The public API: named gradio endpoints with types and docstrings, which are also the MCP tools.
+
+A contract: names, order and defaults of the parameters are kept by a snapshot test; new ones come last, with a
+default.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from studio.api.jobs import Jobs
+from studio.api.making import Making
+from studio.services import Studio
+
+
+def build_api(studio: Studio) -> None:
+    """Adds every endpoint to the Blocks around the call, out of sight."""
+    with gr.Column(visible=False):
+        Making(studio).build()
+        Jobs(studio).build()

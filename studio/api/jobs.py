@@ -1,0 +1,94 @@
+"""The endpoints for jobs: follow, cancel, pause, resume, finish, get, list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import gradio as gr
+
+from pipelines.errors import StudioError
+from studio.api.offering import Info, offer, whole
+from studio.owners import owner_of
+from studio.services import Studio
+
+
+class Jobs:
+    """Endpoints for jobs by their id. A job is its owner's; to anybody else it is not there."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def build(self) -> None:
+        """Adds them to the Blocks around the call."""
+        job_id = gr.Textbox(label="job_id")
+        offer(self.follow_job, [job_id, gr.Number(0, label="after")], [gr.JSON(label="event")])
+        for handler in (self.cancel_job, self.pause_job, self.resume_job, self.finish_job, self.get_job):
+            offer(handler, [job_id], [gr.JSON(label="job")])
+        offer(self.list_jobs, [gr.Textbox("", label="kind"), gr.Number(50, label="limit")], [gr.JSON(label="jobs")])
+
+    async def follow_job(self, job_id: str, after: float, request: gr.Request) -> AsyncIterator[Info]:
+        """Follow a job: streams its numbered events, first what has happened, then live to its end.
+
+        Args:
+            job_id: The id of the job.
+            after: The number of the last event already seen; 0 for all.
+        """
+        owner, last = owner_of(request), whole("after", after)
+        async for batch in self._studio.jobs.follow(owner, job_id, last):
+            for event in batch:
+                yield event.json()
+
+    async def cancel_job(self, job_id: str, request: gr.Request) -> Info:
+        """End one job at its next step, and no other.
+
+        Args:
+            job_id: The id of the job.
+        """
+        return self._studio.jobs.cancel(owner_of(request), job_id).json()
+
+    async def pause_job(self, job_id: str, request: gr.Request) -> Info:
+        """Halt a running job at its next step; the device is free for others.
+
+        Args:
+            job_id: The id of the job.
+        """
+        return self._studio.jobs.pause(owner_of(request), job_id).json()
+
+    async def resume_job(self, job_id: str, request: gr.Request) -> Info:
+        """Let a paused job go on, or queue an interrupted one again; training goes on from its last checkpoint.
+
+        Args:
+            job_id: The id of the job.
+        """
+        return self._studio.jobs.resume(owner_of(request), job_id).json()
+
+    async def finish_job(self, job_id: str, request: gr.Request) -> Info:
+        """End a job early and keep what is there: the text so far, the generator as it is.
+
+        Args:
+            job_id: The id of the job.
+        """
+        return self._studio.jobs.finish(owner_of(request), job_id).json()
+
+    async def get_job(self, job_id: str, request: gr.Request) -> Info:
+        """One job: its state, request, device seconds, error, and what it made.
+
+        Args:
+            job_id: The id of the job.
+        """
+        owner = owner_of(request)
+        job = self._studio.jobs.get(owner, job_id)
+        return job.json() | {"items": [item.json() for item in self._studio.library.of_job(owner, job.id)]}
+
+    async def list_jobs(self, kind: str, limit: float, request: gr.Request) -> list[Info]:
+        """Your jobs, newest first.
+
+        Args:
+            kind: text, image, style, training or sample; empty for all.
+            limit: At most this many, 1 to 500.
+        """
+        most = whole("limit", limit)
+        if not 1 <= most <= 500:
+            raise StudioError("limit.range", "limit must be 1 to 500; you gave {value}.", value=most)
+        kinds = (kind,) if kind else ()
+        return [job.json() for job in self._studio.jobs.list(owner_of(request), kinds, limit=most)]
