@@ -96,7 +96,7 @@ export function notice(box, view) {
 }
 
 /** The frame of every stage: notice, progress, and what `draw(body, view)` puts between. */
-export function stageOf(kind, element, props, watch, draw) {
+export function stageOf(kind, element, props, trigger, watch, draw) {
   const box = el("div.notice", {role: "alert", hidden: true});
   const line = el("div.progress-line", {hidden: true, "aria-live": "polite"});
   const body = el("div.stage-body");
@@ -110,7 +110,7 @@ export function stageOf(kind, element, props, watch, draw) {
   };
   watch("value", show);
   show();
-  return show;
+  setTimeout(() => trigger("mounted"), 0);
 }
 
 /** An empty stage invites: a title, a line, and things to click that run at once. */

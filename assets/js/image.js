@@ -57,7 +57,7 @@ function grid(body, view) {
 
 export function stagePictures(kind) {
   return (element, props, trigger, watch, fixed) =>
-    stageOf(kind, element, props, watch, (body, view) => {
+    stageOf(kind, element, props, trigger, watch, (body, view) => {
       const pictures = (view.items ?? []).filter((item) => item.media_type.startsWith("image/"));
       if (pictures.length) grid(body, {...view, items: pictures});
       else if (["queued", "running", "paused"].includes(view.state)) preview(body, view);

@@ -40,7 +40,7 @@ function empty(fixed) {
 }
 
 export function stageStyle(element, props, trigger, watch, fixed) {
-  stageOf("style", element, props, watch, (body, view) => {
+  stageOf("style", element, props, trigger, watch, (body, view) => {
     const painted = (view.items ?? []).find((item) => item.media_type.startsWith("image/"));
     if (painted && view.before) {
       fill(body, painted.id, () => [

@@ -24,7 +24,7 @@ function chat(body, view) {
   const turns = messages(view);
   let list = body.querySelector(".turns");
   if (!list || list.dataset.job !== view.job) {
-    list = el("div.turns", {data: {job: view.job}}, turns.map(turnOf));
+    list = el("div.turns", {role: "log", data: {job: view.job}}, turns.map(turnOf));
     body.replaceChildren(list, el("div.facts"));
   }
   while (list.children.length < turns.length) list.append(turnOf(turns[list.children.length]));
@@ -74,7 +74,7 @@ function keepEnd(body, draw) {
 
 export function stageText(element, props, trigger, watch, fixed) {
   let mode = null;
-  stageOf("text", element, props, watch, (body, view) => {
+  stageOf("text", element, props, trigger, watch, (body, view) => {
     if (!view.prompt) {
       mode = null;
       if (view.state === "failed") return;

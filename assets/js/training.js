@@ -70,7 +70,7 @@ function empty() {
 export function stageTraining(element, props, trigger, watch) {
   let board = null;
   let job = null;
-  stageOf("training", element, props, watch, (body, view) => {
+  stageOf("training", element, props, trigger, watch, (body, view) => {
     if (!view.samples) {
       board = null;
       fill(body, "empty", () => empty());

@@ -39,8 +39,6 @@ def build_page(studio: Studio) -> gr.Blocks:
         widget("strip", "status-strip", titles=model_titles(studio))
         widget("footer", "footer", version=_version())
         shelf.select(library.show, library.filter, library.grid, **QUIET)
-        for tab in everything.values():
-            page.load(tab.attach, outputs=tab.outputs, **QUIET)
     return page
 
 

@@ -129,7 +129,7 @@ def bench(kind: str) -> Iterator[None]:
 
 def area(name: str, kind: str) -> gr.Column:
     """One area of the bench: ask, stage, more or film. The style sheet puts them in place."""
-    return gr.Column(elem_id=f"{kind}-{name}", elem_classes=f"area area-{name}", min_width=0)
+    return gr.Column(elem_id=f"{kind}-area-{name}", elem_classes=f"area area-{name}", min_width=0)
 
 
 def more(kind: str) -> gr.Accordion:
@@ -146,8 +146,9 @@ def actions(kind: str) -> tuple[gr.Button, gr.Button]:
     return make, stop
 
 
-def stage(kind: str, **props: Any) -> gr.HTML:
-    return widget(f"stage-{kind}", f"{kind}-result", {"state": "idle"}, **props)
+def stage(kind: str, **fixed: Any) -> gr.HTML:
+    """The result. It says ``mounted`` once it is in the page, which for a tab is when it is first opened."""
+    return widget(f"stage-{kind}", f"{kind}-result", {"state": "idle"}, events=("mounted",), **fixed)
 
 
 def film(kind: str) -> gr.HTML:

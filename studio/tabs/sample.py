@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,6 @@ from gradio.components import Component
 
 from pipelines.requests import SampleRequest
 from studio.locales import Language
-from studio.owners import owner_of
 from studio.tabs.image import PicturesView
 from studio.tabs.parts import Updates, actions, film, stage
 from studio.tabs.tab import Tab
@@ -55,11 +54,6 @@ class SampleTab(Tab):
         value = chosen or (named[0][1] if named else None)
         menu = gr.Dropdown(choices=named, value=value)
         return {self.panel: gr.Column(visible=bool(named)), self.controls.fields["generator"]: menu}
-
-    async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
-        yield self.choices(owner_of(request))
-        async for update in super().attach(request):
-            yield update
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, settings, language)

@@ -97,7 +97,8 @@ class Tab(ABC):
         return [self.stage, self.film, *self.targets]
 
     def wire(self) -> None:
-        """Make and Stop. The page wires ``attach`` to its load."""
+        """Make, Stop, and what happens when the tab is first opened: gradio keeps no update for a tab before that."""
+        self.stage.mounted(self.attach, outputs=self.outputs, **QUIET)
         self.make_button.click(self.make, self.inputs, self.outputs, **QUIET).then(None, js=settled(self.kind))
         self.stop_button.click(self.stop, **QUIET)
 
