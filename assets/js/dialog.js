@@ -97,7 +97,7 @@ function draw() {
 export function openItem(item, others = [item]) {
   if (!box) {
     box = el("dialog.dialog", {id: "item-dialog"});
-    document.querySelector(".gradio-container").append(box);
+    document.getElementById("pages").parentElement.append(box); // gradio narrows media rules to its own content
     box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
     box.addEventListener("keydown", (event) => {
       const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
