@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from studio.stubless import no_stubs
+from studio.lean import no_stubs
 
 with no_stubs():  # gradio would write a stub for this class beside this very file
 

@@ -16,11 +16,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.lean import no_matplotlib, no_stubs
 from studio.owners import GiveCookie
 from studio.routes import routes
 from studio.services import Studio, open_studio
 from studio.settings import ASSETS, Settings
-from studio.stubless import no_stubs
 
 #: nothing is loaded from another host; 'unsafe-inline' and 'unsafe-eval' are what gradio's own front end needs
 CONTENT_POLICY = (
@@ -50,6 +50,7 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(settings.temporary)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    no_matplotlib()
 
 
 def _mount_page(app: FastAPI, studio: Studio) -> None:

@@ -2,6 +2,8 @@
 
 Numbers are given under one lock and events are visible in that order. Ordinary events are written in groups a few
 times a second (a kill may cost the last few of a running job); a change of state is on disk before anyone sees it.
+Two locks: ``_lock`` guards memory and is held for microseconds by all but a change of state, ``_disk`` is held by
+whoever writes, so that no follower waits for the disk. Who needs both takes ``_disk`` first.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -37,6 +40,7 @@ class EventLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.RLock()
+        self._disk = threading.RLock()
         self._last: dict[str, int] = {}
         self._tails: dict[str, deque[Numbered]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._pending: list[dict[str, Any]] = []
@@ -61,7 +65,7 @@ class EventLog:
 
         ``make`` returns the events as (kind, data); none where nothing changed and there is nothing to tell.
         """
-        with self._lock:
+        with self._disk, self._lock:
             self._flush()
             with self._database.write() as session:
                 first, at = self._next(job_id, session), time.time()
@@ -77,8 +81,8 @@ class EventLog:
 
     def forget(self, job_id: str) -> None:
         """Drops the memory of a job that has ended; its events stay in the database."""
+        self._flush()
         with self._lock:
-            self._flush()
             self._tails.pop(job_id, None)
             self._last.pop(job_id, None)
 
@@ -90,23 +94,25 @@ class EventLog:
 
     # ----------------------------------------------------------------------------- reading
 
-    def read(self, job_id: str, after: int = 0, limit: int = 500) -> list[Numbered]:
-        """Up to ``limit`` events with a number above ``after``, in order."""
+    def recent(self, job_id: str, after: int, limit: int = 500) -> list[Numbered] | None:
+        """Up to ``limit`` events above ``after``, from memory; None where only the database knows them."""
         with self._lock:
             tail = self._tails.get(job_id)
-            if tail and tail[0].seq <= after + 1:
-                return [event for event in tail if event.seq > after][:limit]
-            self._try_flush()
+            if not tail or tail[0].seq > after + 1:
+                return None
+            start = after + 1 - tail[0].seq  # numbers have no gaps
+            return list(islice(tail, start, start + limit))
+
+    def read(self, job_id: str, after: int = 0, limit: int = 500) -> list[Numbered]:
+        """Up to ``limit`` events with a number above ``after``, in order. May wait for the disk."""
+        found = self.recent(job_id, after, limit)
+        if found is not None:
+            return found
+        self._try_flush()
         query = select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > after)
         with self._database.read() as session:
             rows = session.scalars(query.order_by(EventRow.seq).limit(limit))
             return [Numbered(row.seq, row.at, row.kind, row.data) for row in rows]
-
-    def has_news(self, job_id: str, after: int) -> bool | None:
-        """Whether there is an event above ``after``; None where only the database knows."""
-        with self._lock:
-            last = self._last.get(job_id)
-            return None if last is None else last > after
 
     async def changes(self, job_id: str, patience: float = 1.0) -> AsyncIterator[None]:
         """Yields once at the start, then after every change, and every ``patience`` seconds without one."""
@@ -130,7 +136,7 @@ class EventLog:
                 if not self._watchers[job_id]:
                     del self._watchers[job_id]
 
-    # ------------------------------------------------------------- inside; the lock is held
+    # ------------------------------------------------------------------------------ inside
 
     def _number(self, job_id: str, kind: str, data: Mapping[str, Any]) -> Numbered:
         if job_id not in self._last:
@@ -149,21 +155,28 @@ class EventLog:
         return (newest or 0) + 1
 
     def _flush(self) -> None:
-        if not self._pending:
-            return
-        with self._database.write() as session:
-            session.execute(insert(EventRow), self._pending)
-        self._pending = []
+        """Writes what waits; where that fails it waits on, in its place."""
+        with self._disk:
+            with self._lock:
+                waiting, self._pending = self._pending, []
+            if not waiting:
+                return
+            try:
+                with self._database.write() as session:
+                    session.execute(insert(EventRow), waiting)
+            except BaseException:
+                with self._lock:
+                    self._pending = waiting + self._pending
+                raise
 
     def _try_flush(self) -> bool:
-        """Writes what waits. Where it cannot now (a full disk, say) it is kept, and followers see it all the same."""
-        with self._lock:
-            try:
-                self._flush()
-            except (DiskFull, OperationalError) as error:
-                log.error("%s events cannot be written yet: %s", len(self._pending), error)
-                return False
-            return True
+        """The same; where it cannot be now (a full disk, say) that is logged, and followers see it all the same."""
+        try:
+            self._flush()
+        except (DiskFull, OperationalError) as error:
+            log.error("%s events cannot be written yet: %s", len(self._pending), error)
+            return False
+        return True
 
     def _write_groups(self) -> None:
         while not self._closed:

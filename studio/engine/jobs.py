@@ -6,6 +6,7 @@ torch. A job outlives the page: whoever asked may go, come back, and follow on f
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 import uuid
@@ -148,15 +149,23 @@ class JobService:
         """
         self._rows.owned(owner, job_id)
         async for _ in self._log.changes(job_id):
-            before = after
-            while batch := self._log.read(job_id, after):
-                after = batch[-1].seq
+            last: Numbered | None = None
+            while batch := await self._after(job_id, after):
+                last = batch[-1]
+                after = last.seq
                 yield batch
-            job = self._rows.get(job_id)
-            if (job is None or job.state in ENDED) and not self._log.read(job_id, after, 1):
-                return
-            if after == before:
+            if last is None:
+                job = self._rows.get(job_id)
+                if job is None or job.state in ENDED:
+                    return
                 yield []
+            elif last.kind == "state" and last.data["state"] in ENDED:
+                return
+
+    async def _after(self, job_id: str, after: int) -> Batch:
+        """The next events; from memory at once, from the database without holding up the page."""
+        recent = self._log.recent(job_id, after)
+        return recent if recent is not None else await asyncio.to_thread(self._log.read, job_id, after)
 
     def events(self, owner: str, job_id: str, after: int = 0) -> Batch:
         """Everything above ``after`` that has happened so far."""

@@ -17,7 +17,7 @@ FLOORS = [
     ("studio.library",),
     ("studio.engine",),
     ("studio.services",),
-    ("studio.locales", "studio.owners", "studio.stubless", "studio.models"),
+    ("studio.locales", "studio.owners", "studio.lean", "studio.models"),
     ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
     ("studio.tabs", "studio.api", "studio.routes"),
     ("studio.web",),
