@@ -12,7 +12,8 @@ from tests.browser.people import Person
 
 CURVES = "training-curves canvas"
 #: how many pixels of the chart have been drawn on
-INK = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.filter((v, i) => i % 4 == 3 && v).length"
+INK = """canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  .data.filter((value, index) => index % 4 === 3 && value).length"""
 
 
 def begin(person: Person, seconds: int = 600) -> None:

@@ -1,0 +1,110 @@
+"""A studio that is bare at first, then loses its worker, then dies: what a person at the page sees of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import expect
+
+from benchmarks.servers import Server, server
+from tests.browser.conftest import NewPerson
+from tests.browser.people import Person
+from tests.browser.test_training import begin, first_step_shown, sees_learning, step_of, stop
+from tests.studios import wait_for
+
+
+class Mortal:
+    """A studio of its own that can be killed and started again, at the same address and with the same data."""
+
+    def __init__(self, data: Path, stack: ExitStack) -> None:
+        self.data = data
+        self._stack = stack
+        self.start()
+
+    def start(self, port: int = 0) -> None:
+        options = ("--threads", "1")
+        self.server: Server = self._stack.enter_context(server(self.data, *options, log=self.data / "log", port=port))
+        self.url = self.server.url
+        self.server.wait_ready()
+
+    def kill(self) -> None:
+        self.server.process.kill()
+        self.server.process.wait()
+
+    def start_again(self) -> None:
+        self.start(int(self.url.rpartition(":")[2]))
+
+    def kill_worker(self) -> None:
+        """``kill -9`` of the process that holds the device; it is gone when this returns."""
+        children = psutil.Process(self.server.process.pid).children()
+        (worker,) = (child for child in children if "studio.engine.hosts.worker" in child.cmdline())
+        worker.kill()
+        wait_for(lambda: not worker.is_running(), 20)
+
+    def checkpoint(self) -> None:
+        """Waits for one that is not the very first."""
+        wait_for(lambda: any(self.data.glob("jobs/*/checkpoint-*[1-9]*.safetensors")), 60)
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
+    with ExitStack() as stack:
+        yield Mortal(tmp_path_factory.mktemp("mortal"), stack)
+
+
+def test_with_no_picture_model_the_image_tab_says_what_can_be_fetched_and_how_large_it_is(
+    mortal: Mortal, new_person: NewPerson
+) -> None:
+    person = new_person(mortal.url)
+    person.open("image")
+    models = person("image-result .model")
+    expect(models).not_to_have_count(0)
+    for one in models.all():
+        expect(one).to_contain_text(re.compile(r"\d [GM]B to fetch · needs \d+(\.\d)? GB of memory"))
+    models.filter(has_text="SDXL-Turbo").get_by_role("button").click()
+    expect(person("image-model input")).to_have_value("SDXL-Turbo")
+
+
+def test_a_training_whose_worker_is_killed_says_so_and_goes_on_when_asked(
+    mortal: Mortal, new_person: NewPerson
+) -> None:
+    person = new_person(mortal.url)
+    begin(person)
+    mortal.checkpoint()
+    first = first_step_shown(person)
+    mortal.kill_worker()
+    person.sees_state("training", "interrupted", timeout=30_000)
+    expect(person("training-result .notice")).to_have_text(re.compile(r"\w+ .*\."))
+    reached = step_of(person)
+    person("training-resume").click()
+    sees_learning(person, beyond=reached)
+    assert first_step_shown(person) == first, "the curves before the kill are still there"
+    stop(person)
+
+
+def test_a_page_finds_its_studio_again_and_goes_on_with_the_training_that_a_restart_interrupted(
+    mortal: Mortal, new_person: NewPerson
+) -> None:
+    person: Person = new_person(mortal.url)
+    person.expect_trouble(
+        r"ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|Connection errored out|network error"
+    )
+    begin(person)
+    mortal.checkpoint()
+    mortal.kill()
+    expect(person("strip-doing")).to_have_text("The studio does not answer; trying again")
+    mortal.start_again()
+    expect(person("strip-doing")).to_have_text("Idle")
+    person.reload("training")
+    person.sees_state("training", "interrupted", timeout=10_000)
+    reached = step_of(person)
+    assert reached > 0, "the curves so far are shown"
+    person("training-resume").click()
+    sees_learning(person, beyond=reached)
+    stop(person)
+    expect(person("training-result .board-download a[download]")).to_be_visible()
