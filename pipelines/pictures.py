@@ -89,9 +89,9 @@ def _rgb(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
 
 
 def png(picture: Image.Image) -> bytes:
-    """Lossless, for results. Level 6 is Pillow's default and a good trade here."""
+    """Lossless, for results. Level 4 gives files of level 6's size in less than half its time on painted pictures."""
     out = io.BytesIO()
-    picture.save(out, "PNG")
+    picture.save(out, "PNG", compress_level=4)
     return out.getvalue()
 
 
