@@ -82,6 +82,7 @@ function draw() {
   const item = current;
   const at = around.findIndex((one) => one.id === item.id);
   const walk = (step, glyph, words) => button("", {class: "btn btn-quiet", "aria-label": t(words), title: t(words), disabled: !around[at + step], onclick: () => step && openItem(around[at + step], around)}, glyph);
+  const held = box.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   box.setAttribute("aria-label", item.title || t("item.untitled"));
   box.replaceChildren(
     el("div.dialog-head", {}, el("h2", {}, item.title || t("item.untitled")), walk(-1, "left", "item.previous"), walk(1, "right", "item.next"),
@@ -91,12 +92,19 @@ function draw() {
         el("div.tools", {}, button(t("item.again"), {class: "btn btn-primary", id: "item-again", onclick: () => { box.close(); send({action: "again", item: item.id}); }}, "again"),
           download(item), destinations(item).length ? sendMenu(item) : null),
         el("h3", {}, t("item.recipe")), recipe(item), deleteButton(item))));
+  if (box.open) keepFocus(held);
+}
+
+/** What held the focus was drawn anew: its successor gets it, else the dialog itself, so that the arrows go on. */
+function keepFocus(label) {
+  const same = [...box.querySelectorAll("button:enabled")].find((one) => one.getAttribute("aria-label") === label);
+  (label && same ? same : box).focus({preventScroll: true});
 }
 
 /** Opens an item; `others` are those the arrows walk through. A text comes whole a moment later. */
 export function openItem(item, others = [item]) {
   if (!box) {
-    box = el("dialog.dialog", {id: "item-dialog"});
+    box = el("dialog.dialog", {id: "item-dialog", tabindex: -1});
     document.getElementById("pages").parentElement.append(box); // gradio narrows media rules to its own content
     box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
     box.addEventListener("keydown", (event) => {
