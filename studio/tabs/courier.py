@@ -41,7 +41,8 @@ class Courier:
         self.element = widget("courier", "courier", None, events=("deliver",))
         targets: list[Component] = [component for tab in tabs.values() for component in [*tab.targets, tab.film]]
         outputs = list(dict.fromkeys([self.element, pages, library.grid, *targets]))
-        self.element.deliver(self.deliver, [library.filter], outputs, **QUIET)
+        # one message may come while another is under way, which gradio would drop by default
+        self.element.deliver(self.deliver, [library.filter], outputs, trigger_mode="multiple", **QUIET)
 
     def deliver(self, chosen: str, event: gr.EventData, request: gr.Request) -> Updates:
         """Does what a message asks for. A message that makes no sense is refused as a sentence."""

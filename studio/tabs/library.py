@@ -29,6 +29,7 @@ class LibraryTab:
             self.filter = gr.Radio(
                 choices,
                 value="all",
+                label=i18n("library.filter"),
                 show_label=False,
                 container=False,
                 elem_id="library-filter",
@@ -36,7 +37,7 @@ class LibraryTab:
             )
             self.grid = widget("library", "library-grid", None, events=("further",))
         self.filter.change(self.show, self.filter, self.grid, **QUIET)
-        self.grid.further(self.show_more, [self.filter], self.grid, **QUIET)
+        self.grid.further(self.show_more, [self.filter], self.grid, trigger_mode="multiple", **QUIET)
 
     def show(self, chosen: str, request: gr.Request) -> dict[str, Any]:
         return self.page(owner_of(request), chosen, PAGE)
