@@ -91,7 +91,13 @@ class Controls:
 
     def segmented(self, name: str, choices: list[tuple[str, str]], value: str) -> gr.Radio:
         made = gr.Radio(
-            choices, value=value, show_label=False, container=False, elem_id=self.id(name), elem_classes="segmented"
+            choices,
+            value=value,
+            label=i18n(f"field.{name}"),
+            show_label=False,
+            container=False,
+            elem_id=self.id(name),
+            elem_classes="segmented",
         )
         return self.keep(name, made)
 

@@ -60,6 +60,7 @@ class StyleTab(Tab):
                 self.source = gr.Radio(
                     sources,
                     value="builtin",
+                    label=i18n("style.source"),
                     show_label=False,
                     container=False,
                     elem_id="style-source",

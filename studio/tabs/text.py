@@ -102,7 +102,7 @@ class TextTab(Tab):
             controls.slider("top_p", 0.01)
             controls.slider("top_k")
             controls.slider("repetition_penalty", 0.01)
-            controls.text("stop", lines=1, max_lines=8)
+            controls.text("stop", lines=1, max_lines=8, elem_id="text-stop-strings")  # Stop is text-stop
             controls.seed()
 
     def wire(self) -> None:
