@@ -202,11 +202,16 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something worth a mark on the curves at ``step``: a change a person made, a rollback, a rate halved."""
+    """Something worth a mark on the curves at ``step``: a change a person made, a rollback, a rate halved.
+
+    ``text`` says it in English; ``key`` names the sentence for translators and ``values`` fill its fields.
+    """
 
     step: int
     seconds: float
     text: str
+    key: str = ""
+    values: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipelines.base import Event, Mark, Metrics, Progress, Result, Sample, Turn
+from pipelines.base import Event, Mark, Metrics, Progress, Result, Sample, Scalar, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.pictures import webp
@@ -100,8 +100,8 @@ class Session:
         if self._found is not None:
             self._restore(*self._found)
             self._found = None
-            yield from (Mark(self.loop.step, self.loop.seconds, reason) for reason in self._skipped)
-            yield Mark(self.loop.step, self.loop.seconds, f"resumed at step {self.loop.step}")
+            yield from (_mark(self.loop, "skipped", "{reason}", reason=reason) for reason in self._skipped)
+            yield _mark(self.loop, "resumed", "resumed at step {step}", step=self.loop.step)
             self._over = self.loop.share >= 1
         else:
             yield from self._save()
@@ -201,7 +201,13 @@ class Session:
         self._recent.clear()
         self._returned_to = self._folder.path(self.loop.step)
         self.loop.slow_down(rate, rollbacks)
-        yield Mark(bad, self.loop.seconds, f"diverged at step {bad}: back to {self.loop.step}, learning rate halved")
+        yield _mark(
+            self.loop,
+            "diverged",
+            "diverged at step {bad}: back to {step}, learning rate halved",
+            bad=bad,
+            step=self.loop.step,
+        )
         yield from self._save()  # so that a restart does not return to the rate that failed
 
     def _last_good(self) -> tuple[Position, dict[str, Tensor]]:
@@ -212,6 +218,11 @@ class Session:
         if found is None:
             raise ValueError("a training cannot go back before its beginning")
         return found
+
+
+def _mark(loop: Loop, key: str, sentence: str, **values: Scalar) -> Mark:
+    """A mark where ``loop`` stands, or at the ``bad`` step; key and sentence are literals, for translators."""
+    return Mark(int(values.get("bad", loop.step)), loop.seconds, sentence.format(**values), key, values)
 
 
 def _with_seed(request: TrainingRequest, position: Position | None) -> TrainingRequest:

@@ -41,6 +41,9 @@ STRINGS: dict[Language, dict[str, str]] = {
 #: translations of the templates that stand beside the rules in the code; English needs none
 ERRORS: Mapping[str, str] = _FILES["zh"]["errors"]
 
+#: the same for what is marked on the curves of a training
+MARKS: Mapping[str, str] = _FILES["zh"]["marks"]
+
 i18n = gr.I18n(en=STRINGS["en"], zh=STRINGS["zh"])
 
 
@@ -79,6 +82,12 @@ def _number(weight: str) -> float:
         return float(weight) if weight else 1.0
     except ValueError:  # a header can hold anything
         return 0.0
+
+
+def marked(mark: Mapping[str, Any], language: Language) -> str:
+    """What a ``Mark`` event says, in the person's language; plug-ins' marks stay as they are."""
+    template = MARKS.get(str(mark.get("key", ""))) if language == "zh" else None
+    return template.format(**mark["values"]) if template else str(mark["text"])
 
 
 def sentence(error: StudioError, language: Language) -> str:

@@ -13,7 +13,7 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo
 from pipelines.training.recipe_names import RECIPES
 from studio.engine.job import Job
-from studio.locales import Language, both, i18n
+from studio.locales import Language, both, i18n, marked
 from studio.owners import owner_of
 from studio.tabs.following import Shown, tell
 from studio.tabs.gallery import served
@@ -62,7 +62,7 @@ class TrainingView(View):
 
     def on_mark(self, data: Mapping[str, Any], at: float) -> None:
         del at
-        self.marks.append((data["step"], data["seconds"], data["text"]))
+        self.marks.append((data["step"], data["seconds"], marked(data, self.language)))
         self._drawn = None
 
     def on_sample(self, data: Mapping[str, Any], at: float) -> None:

@@ -14,7 +14,7 @@ from pipelines.base import Request
 from pipelines.errors import StudioError
 from pipelines.registry import registrations
 from pipelines.requests import TextRequest
-from studio.locales import ERRORS, STRINGS, language_of, sentence, t
+from studio.locales import ERRORS, MARKS, STRINGS, language_of, marked, sentence, t
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +26,13 @@ class Headers:
 
 def fields(template: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def marks() -> dict[str, str]:
+    """Template of every mark on the curves of a training, by key."""
+    tree = ast.parse((ROOT / "pipelines" / "training" / "session.py").read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_mark"]
+    return {ast.literal_eval(call.args[1]): ast.literal_eval(call.args[2]) for call in calls}
 
 
 def raised() -> Iterator[tuple[str, str, str]]:
@@ -66,6 +73,17 @@ def test_every_error_can_be_said_in_chinese_with_the_same_fields() -> None:
     missing = [f"{where}: {key}" for key, _, where in raised() if key not in ERRORS]
     assert missing == []
     assert wrong == []
+
+
+def test_every_mark_on_the_curves_can_be_said_in_chinese_with_the_same_fields() -> None:
+    assert {key: fields(text) for key, text in MARKS.items()} == {key: fields(text) for key, text in marks().items()}
+
+
+def test_a_mark_is_said_in_the_persons_language_and_one_without_a_key_as_it_came() -> None:
+    mark = {"text": "resumed at step 7", "key": "resumed", "values": {"step": 7}}
+    assert marked(mark, "en") == "resumed at step 7"
+    assert marked(mark, "zh") == "从第 7 步继续"
+    assert marked({"text": "a plug-in's own"}, "zh") == "a plug-in's own"
 
 
 def test_no_translation_is_left_of_an_error_that_is_gone() -> None:
