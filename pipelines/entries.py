@@ -62,6 +62,7 @@ class Entry(BaseModel):
 
     ``bytes`` is what has to be downloaded (0: nothing, or not known before the hub was asked), ``min_memory_bytes``
     what the device needs to run it. ``gated``: the hub hands it out only to people who accepted its licence there.
+    ``settings`` are those of the request it gives its best with; choosing it on the page sets them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +81,7 @@ class Entry(BaseModel):
     summary: str = ""
     summary_zh: str = ""
     homepage: str = ""
+    settings: dict[str, int | float | str] = Field(default_factory=dict)
 
     @field_validator("name")
     @classmethod

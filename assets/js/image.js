@@ -29,6 +29,21 @@ function empty(fixed, models) {
   return invitation("image", {title: t("image.none"), more: t("image.none.more"), extra: list});
 }
 
+/** Near the button: what pressing it fetches first, and how large it is. */
+export function toFetch(element, props, trigger, watch) {
+  const box = element.querySelector(".widget");
+  const show = () => {
+    const model = props.value;
+    if (!model) return box.replaceChildren();
+    const title = titled(model.title);
+    const words = model.size ? t("model.tofetch", {model: title, size: model.size}) : t("model.tofetch.unknown", {model: title});
+    box.replaceChildren(el("p.to-fetch", {role: "status"}, icon("download"), el("span", {}, model.gated ? `${words} ${t("model.gated")}` : words)));
+  };
+  watch("value", show);
+  show();
+  setTimeout(() => trigger("mounted"), 0);
+}
+
 function preview(body, view) {
   const now = view.preview;
   const shape = now ? `aspect-ratio:${now.width}/${now.height};--ratio:${now.width / now.height}` : "";

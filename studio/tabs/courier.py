@@ -65,7 +65,8 @@ class Courier:
                 return {**self.tabs[kind].fill(owner, examples[index], language), **after}
             case {"action": "model", "kind": str(kind), "name": str(name)} if kind in self.tabs:
                 entry = self.studio.catalog.resolve(name, kind)
-                return {**self.tabs[kind].fill(owner, {"model": entry.name}, language), **self._say("focus", kind=kind)}
+                settings = {**entry.settings, "model": entry.name}
+                return {**self.tabs[kind].fill(owner, settings, language), **self._say("focus", kind=kind)}
             case {"action": "open", "item": str(item_id)}:
                 item = self.studio.library.get(owner, item_id)
                 return self._say("open", item=card(self.studio, item, whole=True))

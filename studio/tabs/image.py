@@ -10,9 +10,9 @@ import gradio as gr
 from pipelines.requests import ImageRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, t
-from studio.tabs.models import model_cards, model_menu
+from studio.tabs.modelled import ModelTab
+from studio.tabs.models import model_cards
 from studio.tabs.parts import Updates, actions, area, bench, film, more, stage
-from studio.tabs.tab import Tab
 from studio.tabs.views import View
 
 #: (name of a scheduler in the request, as it is called where it was published)
@@ -53,7 +53,7 @@ def picture(job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
     return {"url": f"/jobs/{job.id}/files/{data['file']}", "width": data["width"], "height": data["height"]}
 
 
-class ImageTab(Tab):
+class ImageTab(ModelTab):
     """Controls of an ``ImageRequest``."""
 
     kind = "image"
@@ -68,6 +68,7 @@ class ImageTab(Tab):
             with area("ask", self.kind):
                 controls.text("prompt", lines=4, max_lines=12, show_label=False, info=None)
                 self.make_button, self.stop_button = actions(self.kind)
+                self.lay_note()
             with area("stage", self.kind):
                 cards = model_cards(self.studio, self.kind)
                 self.stage = stage(self.kind, models=cards, examples=len(self.examples))
@@ -79,7 +80,7 @@ class ImageTab(Tab):
     def _settings(self) -> None:
         controls = self.controls
         with gr.Group(elem_classes="common"):
-            controls.keep("model", model_menu(self.studio, self.kind))
+            self.lay_menu()
             with gr.Row(elem_classes="pair"):
                 controls.slider("width")
                 controls.slider("height")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from pipelines.entries import Entry
-from studio.locales import both, i18n
+from studio.locales import Language, both, i18n
 from studio.tabs.views import size
 
 if TYPE_CHECKING:
@@ -15,15 +15,10 @@ if TYPE_CHECKING:
 
 
 def model_menu(studio: Studio, kind: str) -> gr.Dropdown:
-    """The catalogue's models of a task; a Hugging Face id may be typed.
-
-    Chosen at first: the task's default, else one that is on this machine, else the first of the list.
-    """
-    entries = studio.catalog.entries(kind)
-    chosen = studio.catalog.default(kind) or next(filter(studio.catalog.is_ready, entries), None)
-    chosen = chosen or next(iter(entries), None)
+    """The catalogue's models of a task; a Hugging Face id may be typed."""
+    chosen = chosen_first(studio, kind)
     return gr.Dropdown(
-        [(both(entry.title, entry.title_zh), entry.name) for entry in entries],
+        [(both(entry.title, entry.title_zh), entry.name) for entry in studio.catalog.entries(kind)],
         value=chosen.name if chosen else "",
         allow_custom_value=True,
         filterable=True,
@@ -31,6 +26,23 @@ def model_menu(studio: Studio, kind: str) -> gr.Dropdown:
         info=i18n("help.model"),
         elem_id=f"{kind}-model",
     )
+
+
+def chosen_first(studio: Studio, kind: str) -> Entry | None:
+    """The task's default, else one that is on this machine, else the first of the list."""
+    entries = studio.catalog.entries(kind)
+    chosen = studio.catalog.default(kind) or next(filter(studio.catalog.is_ready, entries), None)
+    return chosen or next(iter(entries), None)
+
+
+def menu_choices(studio: Studio, kind: str, language: Language) -> list[tuple[str, str]]:
+    """(title, name) of the models there are at this moment."""
+    return [(_title(entry)[language], entry.name) for entry in studio.catalog.entries(kind)]
+
+
+def fetch_note(entry: Entry) -> dict[str, Any]:
+    """What the line near the button says of a model that is not here yet; the size is empty where nobody knows it."""
+    return {"title": _title(entry), "size": size(entry.bytes) if entry.bytes else "", "gated": entry.gated}
 
 
 def model_cards(studio: Studio, kind: str) -> list[dict[str, Any]]:

@@ -33,6 +33,8 @@ class Controls:
         self.kind = kind
         self.request = request
         self.fields: dict[str, Component] = {}
+        #: where a control begins, if not at the field's default
+        self.preferred: Mapping[str, Any] = {}
 
     def _words(self, name: str) -> dict[str, Any]:
         return {"label": i18n(f"field.{name}"), "info": i18n(f"help.{self.kind}.{name}"), "elem_id": self.id(name)}
@@ -41,7 +43,7 @@ class Controls:
         return f"{self.kind}-{name.replace('_', '-')}"
 
     def default(self, name: str) -> Any:
-        return self.request.model_fields[name].default
+        return self.preferred.get(name, self.request.model_fields[name].default)
 
     def limits(self, name: str) -> dict[str, Any]:
         """``ge``, ``gt``, ``le``, ``multiple_of`` of a field, as far as it has them."""

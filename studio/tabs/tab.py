@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from pipelines.base import Request
 from studio.engine.job import Job
@@ -43,6 +44,8 @@ class Tab(ABC):
     stop_button: gr.Button
     stage: gr.HTML
     film: gr.HTML
+    #: for ``then``: what is to happen when a job was shown to its end
+    ends: tuple[Dependency, ...]
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -98,8 +101,9 @@ class Tab(ABC):
 
     def wire(self) -> None:
         """Make, Stop, and what happens when the tab is first opened: gradio keeps no update for a tab before that."""
-        self.stage.mounted(self.attach, outputs=self.outputs, **QUIET)
-        self.make_button.click(self.make, self.inputs, self.outputs, **QUIET).then(None, js=settled(self.kind))
+        attached = self.stage.mounted(self.attach, outputs=self.outputs, **QUIET)
+        made = self.make_button.click(self.make, self.inputs, self.outputs, **QUIET)
+        self.ends = (attached, made.then(None, js=settled(self.kind)))
         self.stop_button.click(self.stop, **QUIET)
 
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:

@@ -12,9 +12,8 @@ from pipelines.requests import TextRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, t
 from studio.tabs.following import Shown
-from studio.tabs.models import model_menu
+from studio.tabs.modelled import ModelTab
 from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, more, stage
-from studio.tabs.tab import Tab
 from studio.tabs.views import View
 
 MAX_TURNS = 100
@@ -59,7 +58,7 @@ class TextView(View):
         return [*history, ["user", self.job.request["prompt"]], ["assistant", self.text]]
 
 
-class TextTab(Tab):
+class TextTab(ModelTab):
     """Controls of a ``TextRequest``; the conversation so far is kept as turns beside them."""
 
     kind = "text"
@@ -81,6 +80,7 @@ class TextTab(Tab):
                 controls.segmented("mode", modes, "chat")
                 self.prompt = controls.text("prompt", lines=5, max_lines=16, show_label=False, info=None)
                 self.make_button, self.stop_button = actions(self.kind)
+                self.lay_note()
                 self.new = gr.Button(
                     i18n("text.new"), elem_id="text-new", elem_classes="quiet icon icon-plus", size="sm"
                 )
@@ -94,7 +94,7 @@ class TextTab(Tab):
     def _settings(self) -> None:
         controls = self.controls
         with gr.Group(elem_classes="common"):
-            controls.keep("model", model_menu(self.studio, self.kind))
+            self.lay_menu()
             controls.slider("max_new_tokens")
         with more(self.kind):
             controls.text("system", lines=2, max_lines=8)

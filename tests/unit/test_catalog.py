@@ -12,6 +12,7 @@ import pytest
 from pipelines.catalog import Catalog
 from pipelines.entries import Source, in_words
 from pipelines.errors import StudioError
+from pipelines.requests import ImageRequest
 from studio.models import main
 from studio.settings import ASSETS
 
@@ -50,6 +51,13 @@ def test_every_entry_that_ships_has_what_a_person_needs_to_choose(catalog: Catal
         assert entry.homepage.startswith("https://"), entry.name
         assert entry.bytes > 0 or entry.where.kind == "asset", entry.name
         assert entry.files or entry.where.kind == "hub", entry.name
+
+
+def test_the_settings_an_entry_recommends_are_settings_of_its_task(catalog: Catalog) -> None:
+    recommended = [entry for entry in catalog.entries() if entry.settings]
+    assert {"sd-turbo", "sdxl-turbo", "flux.1-schnell"} <= {entry.name for entry in recommended}
+    for entry in recommended:
+        ImageRequest.parse({"prompt": "a boat", **entry.settings})
 
 
 def test_weights_that_ship_in_the_repository_are_the_pinned_ones(catalog: Catalog) -> None:
