@@ -6,7 +6,8 @@ import {clock, t} from "./words.js";
 
 const COLOURS = {light: ["#0072b2", "#c65a00", "#007a5a", "#a8467f"], dark: ["#56b4e9", "#e69f00", "#2fc79a", "#e08fc0"]};
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
-const LEFT = 48, RIGHT = 12, GAP = 30, AXIS = 24;
+const LEFT = 48, RIGHT = 12, GAP = 30, AXIS = 24, ROW = 18;
+const WORDS = '12px "Source Sans Pro", "Noto Sans CJK SC", system-ui, sans-serif';
 
 function niceTicks(low, high, count) {
   const span = high - low || 1;
@@ -18,8 +19,9 @@ function niceTicks(low, high, count) {
   return ticks;
 }
 
-function timeTicks(end) {
-  const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400].find((one) => end / one <= 8) ?? 86400;
+/** Round times up to `end`, at most `most` of them, so that their labels do not touch. */
+function timeTicks(end, most) {
+  const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400].find((one) => end / one <= most) ?? 86400;
   return Array.from({length: Math.floor(end / step) + 1}, (_, index) => index * step);
 }
 
@@ -84,10 +86,29 @@ export class Curves {
 
   layout() {
     const wide = this.box.clientWidth;
-    const heights = this.panels.map((_, index) => (index === 0 ? 168 : 92));
-    let top = GAP - 6;
-    this.panels.forEach((panel, index) => { panel.top = top; panel.height = heights[index]; top += heights[index] + GAP; });
-    return [wide, Math.max(120, top - GAP + AXIS + 6)];
+    const pen = this.canvas.getContext("2d");
+    let top = 0;
+    this.panels.forEach((panel, index) => {
+      panel.legend = this.places(pen, panel, wide);
+      panel.top = top + GAP - 6 + panel.legend.at(-1).row * ROW;
+      panel.height = index === 0 ? 168 : 92;
+      top = panel.top + panel.height + 6;
+    });
+    return [wide, Math.max(120, top + AXIS)];
+  }
+
+  /** Where the names of the lines stand: beside the panel's title, in rows below it where there is no room. */
+  places(pen, panel, wide) {
+    pen.font = `bold ${WORDS}`;
+    let x = LEFT + pen.measureText(this.title(panel)).width + 18, row = 0;
+    pen.font = WORDS;
+    return panel.lines.map((line) => {
+      const width = 24 + pen.measureText(line.title).width;
+      if (x + width > wide - RIGHT && x > LEFT) { x = LEFT; row += 1; }
+      const place = {x, row};
+      x += width + 18;
+      return place;
+    });
   }
 
   draw() {
@@ -117,7 +138,6 @@ export class Curves {
     const [low, high] = panel.bounds;
     panel.y = (value) => panel.top + panel.height * (1 - (Math.min(Math.max(value, low), high) - low) / (high - low));
     const mono = '11px "IBM Plex Mono", ui-monospace, monospace';
-    const words = '12px "Source Sans Pro", "Noto Sans CJK SC", system-ui, sans-serif';
     pen.lineWidth = 1;
     pen.textBaseline = "middle";
     for (const tick of niceTicks(low, high, panel.height > 120 ? 4 : 2)) {
@@ -127,33 +147,31 @@ export class Curves {
       pen.fillStyle = this.ink.soft; pen.font = mono; pen.textAlign = "right";
       pen.fillText(panel.title === "accuracy" ? `${Math.round(tick * 100)}%` : String(+tick.toPrecision(3)), LEFT - 8, y);
     }
-    for (const tick of timeTicks(this.end)) {
+    for (const tick of timeTicks(this.end, Math.min(8, (this.wide - LEFT) / 60))) {
       const x = Math.round(this.x(tick)) + 0.5;
       pen.strokeStyle = this.ink.line;
       pen.beginPath(); pen.moveTo(x, panel.top + panel.height); pen.lineTo(x, panel.top + panel.height + 4); pen.stroke();
-      if (last) { pen.fillStyle = this.ink.soft; pen.font = mono; pen.textAlign = tick === 0 ? "left" : "center"; pen.fillText(clock(tick), tick === 0 ? x - 2 : x, panel.top + panel.height + 15); }
+      if (last) { pen.fillStyle = this.ink.soft; pen.font = mono; pen.textAlign = tick === 0 ? "left" : x > this.wide - 2 * RIGHT ? "right" : "center"; pen.fillText(clock(tick), tick === 0 ? x - 2 : Math.min(x, this.wide - 2), panel.top + panel.height + 15); }
     }
-    this.legend(pen, panel, words);
+    this.legend(pen, panel);
     pen.save();
     pen.beginPath(); pen.rect(LEFT, panel.top - 2, this.wide - LEFT - RIGHT, panel.height + 4); pen.clip();
     for (const line of panel.lines) this.line(pen, panel, line);
     pen.restore();
   }
 
-  legend(pen, panel, words) {
-    const y = panel.top - 13;
+  legend(pen, panel) {
+    const top = panel.top - 13 - panel.legend.at(-1).row * ROW;
     pen.textAlign = "left";
-    pen.font = `bold ${words}`;
+    pen.font = `bold ${WORDS}`;
     pen.fillStyle = this.ink.text;
-    const title = this.title(panel);
-    pen.fillText(title, LEFT, y);
-    let x = LEFT + pen.measureText(title).width + 18;
-    pen.font = words;
-    for (const line of panel.lines) {
+    pen.fillText(this.title(panel), LEFT, top);
+    pen.font = WORDS;
+    for (const [index, line] of panel.lines.entries()) {
+      const x = panel.legend[index].x, y = top + panel.legend[index].row * ROW;
       pen.strokeStyle = this.palette[line.index % 4]; pen.lineWidth = 2; pen.setLineDash(DASHES[line.index % 4]);
       pen.beginPath(); pen.moveTo(x, y); pen.lineTo(x + 18, y); pen.stroke(); pen.setLineDash([]);
       pen.fillStyle = this.ink.soft; pen.fillText(line.title, x + 24, y);
-      x += 42 + pen.measureText(line.title).width;
     }
     pen.lineWidth = 1;
   }

@@ -2,9 +2,9 @@
 
 import {example, invitation, stageOf} from "./bench.js";
 import {Curves} from "./curves.js";
-import {button, el, fill, icon, address} from "./dom.js";
+import {el, fill, address} from "./dom.js";
 import {itemActions} from "./dialog.js";
-import {clock, number, t} from "./words.js";
+import {clock, number, t, titled} from "./words.js";
 
 const NUMBERS = ["step", "rate", "elapsed", "left"];
 
@@ -21,8 +21,7 @@ class Board {
     body.replaceChildren(
       el("div.board", {},
         el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.scrub, this.caption),
-        el("div.board-side", {}, numbers, this.download)),
-      el("div.curves-holder", {id: "training-curves"}));
+        numbers, el("div.curves-holder", {id: "training-curves"}), this.download));
     this.curves = new Curves(body.querySelector(".curves-holder"));
     this.charts = null;
   }
@@ -34,9 +33,11 @@ class Board {
     this.scrub.hidden = view.samples.length < 2;
     this.sample();
     this.tell(view);
-    if (view.curves !== this.charts) {
+    const budget = view.state === "done" ? 0 : view.budget; // once it is over, the curves fill the chart
+    if (view.curves !== this.charts || budget !== this.budget) {
       this.charts = view.curves;
-      this.curves.set(JSON.parse(view.curves), view.state === "done" ? 0 : view.budget);
+      this.budget = budget;
+      this.curves.set(JSON.parse(view.curves), budget);
     }
   }
 
@@ -62,18 +63,19 @@ class Board {
   }
 }
 
-function empty() {
-  const examples = [];
+function empty(sets) {
+  const examples = sets.map((set, index) => example("training", index,
+    el("img", {src: address(set.url), alt: ""}), el("span.example-title", {}, titled(set.title)), el("span.example-kind", {}, titled(set.about))));
   return invitation("training", {title: t("training.empty"), more: t("training.empty.more"), examples});
 }
 
-export function stageTraining(element, props, trigger, watch) {
+export function stageTraining(element, props, trigger, watch, fixed) {
   let board = null;
   let job = null;
   stageOf("training", element, props, trigger, watch, (body, view) => {
     if (!view.samples) {
       board = null;
-      fill(body, "empty", () => empty());
+      fill(body, "empty", () => empty(fixed.examples));
       return;
     }
     if (!board || job !== view.job) {

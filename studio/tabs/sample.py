@@ -10,7 +10,8 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines.requests import SampleRequest
-from studio.locales import Language
+from studio.library.library import Item
+from studio.locales import Language, known
 from studio.tabs.image import PicturesView
 from studio.tabs.parts import Updates, actions, film, stage
 from studio.tabs.tab import Tab
@@ -43,18 +44,25 @@ class SampleTab(Tab):
     def extra(self) -> list[Component]:
         return [self.panel]
 
-    def choices(self, owner: str, chosen: str | None = None) -> Updates:
+    def choices(self, owner: str, language: Language, chosen: str | None = None) -> Updates:
         """The person's generators, newest first, the panel shown where there is one."""
         items = self.studio.library.items(owner, ("training",), limit=MAX_GENERATORS)
         found = [item for item in items if item.name.endswith(".safetensors")]
-        named = [
-            (f"{item.title or item.name} · {datetime.fromtimestamp(item.created):%d.%m. %H:%M}", item.digest)
-            for item in found
-        ]
+        named = [(f"{_data_of(item, language)} · {_when(item)}", item.digest) for item in found]
         value = chosen or (named[0][1] if named else None)
         menu = gr.Dropdown(choices=named, value=value)
         return {self.panel: gr.Column(visible=bool(named)), self.controls.fields["generator"]: menu}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, settings, language)
-        return {**updates, **self.choices(owner, settings.get("generator"))}
+        return {**updates, **self.choices(owner, language, settings.get("generator"))}
+
+
+def _data_of(item: Item, language: Language) -> str:
+    """What a generator draws."""
+    dataset = str(item.recipe.get("settings", {}).get("dataset", ""))
+    return known(f"name.dataset.{dataset}", language, item.title or item.name)
+
+
+def _when(item: Item) -> str:
+    return f"{datetime.fromtimestamp(item.created):%Y-%m-%d %H:%M}"

@@ -13,7 +13,7 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo
 from pipelines.training.recipe_names import RECIPES
 from studio.engine.job import Job
-from studio.locales import Language, both, i18n, marked
+from studio.locales import Language, both, i18n, language_of, marked
 from studio.owners import owner_of
 from studio.tabs.following import Shown, tell
 from studio.tabs.gallery import served
@@ -135,7 +135,7 @@ class TrainingTab(Tab):
                 controls.keep("dataset", chooser)
                 self._transport()
             with area("stage", self.kind):
-                self.stage = stage(self.kind)
+                self.stage = stage(self.kind, examples=sets)
             with area("more", self.kind):
                 self._settings()
             with area("film", self.kind):
@@ -180,7 +180,7 @@ class TrainingTab(Tab):
 
     async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
         """Shows the generators there are, too."""
-        yield self.sample.choices(owner_of(request))
+        yield self.sample.choices(owner_of(request), language_of(request))
         async for update in super().attach(request):
             yield update
 
@@ -206,7 +206,7 @@ class TrainingTab(Tab):
         if not isinstance(shown, TrainingView):
             return {}
         made = next((item for item in shown.items if str(item["name"]).endswith(".safetensors")), None)
-        return self.sample.choices(shown.job.owner, made["digest"] if made else None)
+        return self.sample.choices(shown.job.owner, shown.language, made["digest"] if made else None)
 
 
 def _button(name: str, variant: Any = "secondary") -> gr.Button:
