@@ -2,7 +2,7 @@
 
 import {send} from "./bench.js";
 import {address, button, el, icon} from "./dom.js";
-import {has, size, t, when} from "./words.js";
+import {has, size, t, titleOf, valueOf, when} from "./words.js";
 
 let box = null;
 let around = [];
@@ -65,7 +65,7 @@ function recipe(item) {
       rows.push([t("field.mode"), t(`text.${value}`)]);
       continue;
     }
-    rows.push([has(`field.${name}`) ? t(`field.${name}`) : name, /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : shown(value)]);
+    rows.push([has(`field.${name}`) ? t(`field.${name}`) : name, /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : shown(valueOf(name, value))]);
   }
   if (made.model_sha256) rows.push(["sha256", `${made.model_sha256.slice(0, 16)}…`]);
   if (made.versions) rows.push([made.studio ?? "atelier", shown(made.versions)]);
@@ -73,7 +73,7 @@ function recipe(item) {
 }
 
 function thing(item) {
-  if (isPicture(item)) return el("img.checker", {src: address(item.url), alt: item.title});
+  if (isPicture(item)) return el("img.checker", {src: address(item.url), alt: titleOf(item)});
   if (isText(item)) return el("div.dialog-text", {}, item.text ?? "");
   return el("div.dialog-file", {}, icon("training"), el("p", {}, item.name));
 }
@@ -83,9 +83,9 @@ function draw() {
   const at = around.findIndex((one) => one.id === item.id);
   const walk = (step, glyph, words) => button("", {class: "btn btn-quiet", "aria-label": t(words), title: t(words), disabled: !around[at + step], onclick: () => step && openItem(around[at + step], around)}, glyph);
   const held = box.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
-  box.setAttribute("aria-label", item.title || t("item.untitled"));
+  box.setAttribute("aria-label", titleOf(item));
   box.replaceChildren(
-    el("div.dialog-head", {}, el("h2", {}, item.title || t("item.untitled")), walk(-1, "left", "item.previous"), walk(1, "right", "item.next"),
+    el("div.dialog-head", {}, el("h2", {}, titleOf(item)), walk(-1, "left", "item.previous"), walk(1, "right", "item.next"),
       button("", {class: "btn btn-quiet", "aria-label": t("item.close"), title: t("item.close"), id: "item-close", onclick: () => box.close()}, "close")),
     el("div.dialog-main", {}, el("div.dialog-thing", {}, thing(item)),
       el("div.dialog-side", {},

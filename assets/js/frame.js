@@ -3,7 +3,7 @@
 import {press, pressSoon, setCourier} from "./bench.js";
 import {arrived, gone} from "./dialog.js";
 import {address, el, icon} from "./dom.js";
-import {duration, has, size, t, titled} from "./words.js";
+import {duration, has, language, size, t, titled} from "./words.js";
 
 export function header(element) {
   const scheme = el("button.icon-button", {type: "button", id: "scheme-toggle"});
@@ -67,6 +67,9 @@ function place(now) {
 
 const shortName = (device) => device.replace(/\((R|TM)\)|NVIDIA | CPU| Processor| \d+-Core| @.*$/gi, "").trim();
 
+const inMemory = (model, titles) => titled(titles[model] ?? (has(`memory.${model}`) ? `memory.${model}` : model));
+const shortTitle = (title) => title.split(/[:：]/)[0];
+
 export function strip(element, props, trigger, watch, fixed) {
   const parts = Object.fromEntries(["doing", "place", "model", "device"].map((name) => [name, el(`span.strip-${name}`, {id: `strip-${name}`})]));
   const fillBar = el("span.strip-fill");
@@ -80,8 +83,10 @@ export function strip(element, props, trigger, watch, fixed) {
     parts.doing.textContent = doing(now);
     parts.place.textContent = place(now);
     parts.device.textContent = now.device ? shortName(now.device) : t("strip.no_device");
-    parts.device.title = now.device_reason ?? "";
-    parts.model.textContent = now.resident.map((one) => titled(fixed.titles[one.model] ?? (has(`thing.${one.model}`) ? `kind.${one.model}` : one.model))).join(", ") || t("strip.no_model");
+    parts.device.title = language === "en" ? now.device_reason ?? "" : ""; // the engine gives its reason in English only
+    const models = now.resident.map((one) => inMemory(one.model, fixed.titles)); // the last used first
+    parts.model.textContent = models.length > 1 ? `${shortTitle(models[0])} +${models.length - 1}` : models.length ? shortTitle(models[0]) : t("strip.no_model");
+    parts.model.title = models.join("\n");
     memory.hidden = !now.memory_total;
     fillBar.style.width = `${now.memory_total ? (100 * now.memory_used) / now.memory_total : 0}%`;
     memory.lastChild.textContent = t("strip.memory", {used: size(now.memory_used), total: size(now.memory_total)});

@@ -18,6 +18,26 @@ export const has = (key) => strings()[key] !== undefined;
 export const titled = (value) =>
   value && typeof value === "object" ? value[language] ?? value.en : has(value) ? t(value) : value ?? "";
 
+/** What an item is, in one word: a training leaves a generator and the samples it drew last. */
+export const kindOf = (item) => t(`kind.${item.kind === "training" && item.media_type.startsWith("image/") ? "sample" : item.kind}`);
+
+function named(field, value) {
+  const key = `name.${field}.${value}`; // from Python, which knows styles, data sets and recipes
+  return has(key) ? t(key) : value;
+}
+
+/** The value of a setting as people call it. */
+export const valueOf = (field, value) => (typeof value === "string" ? named(field, value) : value);
+
+/** An item's title in the person's language where its recipe says what it is; else the words it was made from. */
+export function titleOf(item) {
+  const {settings = {}, facts = {}} = item.recipe ?? {};
+  if (item.kind === "style") return settings.style ? named("style", settings.style) : t("title.picture");
+  if (item.kind === "training" && settings.dataset) return named("dataset", settings.dataset);
+  if (item.kind === "sample" && facts.dataset) return named("dataset", facts.dataset);
+  return item.title || item.name;
+}
+
 /** Fills every element below `root` that names a string. */
 export function translate(root) {
   for (const element of root.querySelectorAll("[data-i18n]")) element.textContent = t(element.dataset.i18n);

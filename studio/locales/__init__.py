@@ -64,6 +64,11 @@ def both(en: str, zh: str) -> str:
     return str(i18n(key))
 
 
+def name(key: str, en: str, zh: str) -> None:
+    """Adds a name that data brings along, such as a style's; it is part of the page from then on."""
+    STRINGS["en"][f"name.{key}"], STRINGS["zh"][f"name.{key}"] = en, zh or en
+
+
 def language_of(request: HasHeaders | None) -> Language:
     """The language the browser likes best of the two, English where it likes neither."""
     header = "" if request is None else str(request.headers.get("accept-language") or "")

@@ -7,6 +7,9 @@ from typing import Any
 
 from pipelines.style.examples import PHOTOS, STYLE_PICTURES, Example
 from pipelines.style.styles import STYLES
+from pipelines.training.datasets import DATASETS
+from pipelines.training.recipe_names import RECIPES
+from studio.locales import name
 from studio.settings import ASSETS
 
 #: the style that one click on each of our photos paints it in
@@ -23,6 +26,16 @@ _PAINTED_IN = {
 def served(path: Path) -> str:
     """The address an asset is served under."""
     return f"/assets/studio/{path.relative_to(ASSETS).as_posix()}"
+
+
+def name_things() -> None:
+    """Gives the page the names of styles, data sets and recipes, for titles made from an item's recipe."""
+    for style in STYLES:
+        name(f"style.{style.id}", style.en, style.zh)
+    for dataset in DATASETS.values():
+        name(f"dataset.{dataset.name}", dataset.title, dataset.title_zh)
+    for recipe in RECIPES.values():
+        name(f"recipe.{recipe.name}", recipe.title, recipe.title_zh)
 
 
 def builtin_styles() -> list[dict[str, Any]]:
