@@ -60,7 +60,7 @@ class ImageTab(ModelTab):
     request = ImageRequest
     view = PicturesView
     per_second = 4
-    examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"prompt": f"image.example.{n}"} for n in range(3))
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"prompt": f"image.example.{n}"} for n in range(4))
 
     def build(self) -> None:
         controls = self.controls

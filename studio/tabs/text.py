@@ -32,6 +32,8 @@ class TextView(View):
         del at
         self.text += data["text"]
         self.count, self.rate = data["count"], data["rate"]
+        if self.progress is not None and self.progress["stage"] == "generating":  # said once; the tokens count on
+            self.progress = {**self.progress, "done": self.count}
 
     def on_state(self, data: Mapping[str, Any], at: float) -> None:
         if data["state"] == "queued":  # another attempt begins again
@@ -142,7 +144,7 @@ class TextTab(ModelTab):
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, settings, language)
         if str(settings.get("prompt", "")).startswith("text.example."):
-            updates[self.prompt] = t(settings["prompt"], language)
+            updates[self.prompt] = t(settings["prompt"], "en")  # the one language that the default model writes
         if "stop" in settings:
             updates[self.controls.fields["stop"]] = "\n".join(settings["stop"])
         if "history" in settings:

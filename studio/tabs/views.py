@@ -108,7 +108,9 @@ def stage_words(progress: Mapping[str, Any], language: Language, model: str = ""
     stage, unit = str(progress["stage"]), str(progress.get("unit") or "")
     done, total = float(progress["done"]), progress["total"]
     name = known(f"stage.{stage}", language, stage)
-    if model and stage in ("fetching", "converting", "loading"):
+    if model and stage == "converting":
+        return t("stage.once", language, model=model)
+    if model and stage in ("fetching", "verifying", "loading"):
         name = t("stage.of", language, stage=name, model=model)
     if unit == "byte" and total:
         return t("stage.bytes", language, stage=name, done=_amount(done, total), total=size(total))
