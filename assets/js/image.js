@@ -4,7 +4,7 @@ import {example, invitation, send, stageOf} from "./bench.js";
 import {button, el, fill, icon, address} from "./dom.js";
 import {roving} from "./keys.js";
 import {openItem, itemActions} from "./dialog.js";
-import {t, titled} from "./words.js";
+import {t, titled, titleOf} from "./words.js";
 
 export function modelCard(model, kind) {
   const facts = [
@@ -60,10 +60,9 @@ function grid(body, view) {
   const key = `grid${view.job}${view.items.map((item) => item.id).join()}`;
   fill(body, key, () => {
     const many = view.items.length > 8;
-    const least = Math.min(...view.items.map((item) => item.width));
     const row = el(`div.pictures.pictures-${many ? "many" : view.items.length}`, {role: "group"},
-      view.items.map((item) => el(`button.picture.checker${many && item.width >= 2 * least ? ".picture-large" : ""}`, {type: "button", "aria-label": `${t("item.open")}: ${item.title}`, onclick: () => openItem(item, view.items)},
-        el("img", {src: address(item.url), alt: item.title, width: item.width, height: item.height}))));
+      view.items.map((item) => el(`button.picture.checker${many && item.name === "samples.png" ? ".picture-large" : ""}`, {type: "button", style: `--ratio:${item.width / item.height}`, "aria-label": `${t("item.open")}: ${titleOf(item)}`, onclick: () => openItem(item, view.items)},
+        el("img", {src: address(item.url), alt: titleOf(item), width: item.width, height: item.height}))));
     roving(row, "button");
     const tools = view.items.length === 1 ? itemActions(view.items[0]) : null;
     return [row, el("div.facts", {}, el("span", {}, `${t("fact.seed")} ${view.seed}`), tools)];

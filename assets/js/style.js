@@ -4,12 +4,12 @@ import {example, invitation, send, stageOf} from "./bench.js";
 import {el, fill, icon, address} from "./dom.js";
 import {itemActions} from "./dialog.js";
 import {roving} from "./keys.js";
-import {t, titled} from "./words.js";
+import {t, titled, titleOf} from "./words.js";
 
 /** Before and after: drag anywhere, or move the handle with the arrow keys. */
 export function compare(before, after, width, height) {
   const slider = el("input.compare-range", {type: "range", min: 0, max: 100, step: 1, value: 50, "aria-label": t("compare.label")});
-  const box = el("div.compare", {style: `aspect-ratio:${width}/${height};--split:50%;--ratio:${width / height};--natural:${width}px`, data: {width, height}},
+  const box = el("div.compare", {style: `aspect-ratio:${width}/${height};--split:50%`, data: {width, height}},
     el("img.compare-after", {src: after, alt: t("compare.after"), draggable: "false"}),
     el("img.compare-before", {src: before, alt: t("compare.before"), draggable: "false"}),
     el("span.compare-tag.compare-tag-before", {}, t("compare.before")),
@@ -43,12 +43,11 @@ export function stageStyle(element, props, trigger, watch, fixed) {
   stageOf("style", element, props, trigger, watch, (body, view) => {
     const painted = (view.items ?? []).find((item) => item.media_type.startsWith("image/"));
     if (painted && view.before) {
-      fill(body, painted.id, () => [
+      fill(body, painted.id, () => el("div.painted", {style: `--ratio:${painted.width / painted.height};--natural:${painted.width}px`},
         compare(view.before.url, address(painted.url), painted.width, painted.height),
-        el("div.facts", {}, el("span", {}, `${painted.width} × ${painted.height}`), itemActions(painted)),
-      ]);
+        el("div.facts", {}, el("span", {}, `${painted.width} × ${painted.height}`), itemActions(painted))));
     } else if (painted) {
-      fill(body, painted.id, () => [el("img.shown.checker", {src: address(painted.url), alt: painted.title}), el("div.facts", {}, itemActions(painted))]);
+      fill(body, painted.id, () => [el("img.shown.checker", {src: address(painted.url), alt: titleOf(painted)}), el("div.facts", {}, itemActions(painted))]);
     } else if (["queued", "running", "paused"].includes(view.state) && view.before) {
       fill(body, `run${view.job}`, () => el("img.shown.painting", {src: view.before.url, alt: t("compare.before")}));
     } else if (view.state === "idle" || view.refused) {
