@@ -45,7 +45,7 @@ def step_of(person: Person) -> int:
 
 def first_step_shown(person: Person) -> int:
     """What the pointer finds at the left end of the curves."""
-    person(CURVES).hover(position={"x": 52, "y": 60})
+    person(CURVES).hover(position={"x": 2, "y": 60})
     words = person("training-curves .tip-head").inner_text()
     return int(re.sub(r"\D", "", words.partition("·")[2]))
 
