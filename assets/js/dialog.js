@@ -68,7 +68,7 @@ function recipe(item) {
     rows.push([has(`field.${name}`) ? t(`field.${name}`) : name, /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : shown(valueOf(name, value))]);
   }
   if (made.model_sha256) rows.push(["sha256", `${made.model_sha256.slice(0, 16)}…`]);
-  if (made.versions) rows.push([made.studio ?? "atelier", shown(made.versions)]);
+  if (made.versions) rows.push([t("item.versions"), [made.studio, shown(made.versions)].filter(Boolean).join(", ")]);
   return el("dl.recipe", {}, rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
