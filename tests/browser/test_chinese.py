@@ -30,9 +30,9 @@ WORDS = """() => {
 }"""
 #: names and units stay as they are in any language; gradio itself puts an English phrase before a slider's label
 NAMES = re.compile(
-    r"Atelier|Hugging Face|Ctrl\+Enter|Esc|Apache-2\.0|API|SmolLM2|Magenta|Llama|Qwen3|DPM\+\+|Karras|UniPC|Euler|"
-    r"Heun|MNIST|Fashion|PNG|JPEG|WebP|GIF|BMP|TIFF|GAN|R1|CPU|GPU|Intel|AMD|Xeon|GB|MB|kB|px|tiny-sd|EPYC|"
-    r"(?:number input for|range slider for)? ?Top-[pk]"
+    r"Atelier|atelier from source|Hugging Face|Ctrl\+Enter|Esc|Apache-2\.0|API|SmolLM2|Magenta|Llama|Qwen3|DPM\+\+|"
+    r"Karras|UniPC|Euler|Heun|MNIST|Fashion|PNG|JPEG|WebP|GIF|BMP|TIFF|GAN|R1|CPU|GPU|Intel|AMD|Xeon|EPYC|GB|MB|kB|px|"
+    r"tiny-sd|(?:number input for|range slider for)? ?Top-[pk]"
 )
 
 
