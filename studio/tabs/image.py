@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -93,11 +93,10 @@ class ImageTab(ModelTab):
             controls.menu("scheduler", schedulers)
             controls.seed()
 
-    async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """Says first which models are here now: one may have been fetched since the page was built."""
-        yield {self.stage: {"state": "idle", "models": model_cards(self.studio, self.kind)}}
-        async for update in super().attach(request):
-            yield update
+    def greeting(self, owner: str, language: Language) -> Updates:
+        """Which models are here now, too: one may have been fetched since the page was built."""
+        idle = {"state": "idle", "models": model_cards(self.studio, self.kind)}
+        return {**super().greeting(owner, language), self.stage: idle}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, settings, language)

@@ -5,6 +5,7 @@ A tab says what is asked (its controls), what is shown of it (its view) and what
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +16,7 @@ from gradio.events import Dependency
 
 from pipelines.base import Request
 from studio.engine.job import Job
-from studio.locales import Language
+from studio.locales import Language, language_of
 from studio.owners import owner_of
 from studio.tabs.film import cards
 from studio.tabs.following import Shown, attach, submit, tell
@@ -24,6 +25,8 @@ from studio.tabs.views import View
 
 if TYPE_CHECKING:
     from studio.services import Studio
+
+OPENING = 2.0  # seconds in which a page that opens may be too busy to show each answer by itself
 
 
 class Tab(ABC):
@@ -112,12 +115,30 @@ class Tab(ABC):
         async for update in self._updates(views, request):
             yield update
 
+    def greeting(self, owner: str, language: Language) -> Updates:
+        """What a tab shows when it is opened, whether or not anything runs in it: earlier results."""
+        del language
+        return {self.film: cards(self.studio, owner, (self.kind,))}
+
     async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """Shows earlier results, then whatever this person has running here."""
-        yield {self.film: cards(self.studio, owner_of(request), (self.kind,))}
+        """Shows the greeting, and with it whatever this person has running here.
+
+        gradio's browser client applies a generator's answers in place and shows them when it gets round to it: on a
+        page that is just opening, what a later answer leaves out is wiped before it was seen. So for the first moments
+        each answer carries all that was said before.
+        """
+        carried = self.greeting(owner_of(request), language_of(request))
+        alone, opened = True, time.monotonic()
         views = attach(self.studio, self.kind, request, self.make_view, self.per_second, self.resumable)
         async for update in self._updates(views, request):
-            yield update
+            alone = False
+            if time.monotonic() - opened < OPENING:
+                carried = {**carried, **update}
+                yield carried
+            else:
+                yield update
+        if alone:
+            yield carried
 
     def make_view(self, job: Job, language: Language) -> View:
         """The view of a job, which calls the model as the menu does."""
@@ -137,4 +158,5 @@ class Tab(ABC):
             shown = view
         if shown is not None:
             film = cards(self.studio, owner_of(request), (self.kind,))
-            yield {self.film: film, **self.after(shown)}
+            # the stage again: the last answer must carry all that shall be seen (see attach)
+            yield {self.stage: shown.show(), self.film: film, **self.after(shown)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -13,8 +13,7 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo
 from pipelines.training.recipe_names import RECIPES
 from studio.engine.job import Job
-from studio.locales import Language, both, i18n, language_of, marked
-from studio.owners import owner_of
+from studio.locales import Language, both, i18n, marked
 from studio.tabs.following import Shown, tell
 from studio.tabs.gallery import served
 from studio.tabs.image import picture
@@ -178,11 +177,9 @@ class TrainingTab(Tab):
         self.resume_button.click(self.resume, outputs=self.outputs, **QUIET)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
 
-    async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """Shows the generators there are, too."""
-        yield self.sample.choices(owner_of(request), language_of(request))
-        async for update in super().attach(request):
-            yield update
+    def greeting(self, owner: str, language: Language) -> Updates:
+        """The generators there are, too."""
+        return {**super().greeting(owner, language), **self.sample.choices(owner, language)}
 
     def pause(self, request: gr.Request) -> None:
         tell(self.studio, "pause", self.kind, request)
