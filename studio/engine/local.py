@@ -286,7 +286,7 @@ def _too_little_memory(request: Request, ledger: Ledger) -> StudioError:
         "memory.run",
         "The device ran out of memory ({total} MB for models) even with everything idle removed. Make the picture, the "
         "batch or the text smaller, or choose a smaller model than {model}.",
-        total=ledger.budget >> 20,
+        total=ledger.budget // 1_000_000,
         model=request.model or "this one",
     )
 

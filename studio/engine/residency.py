@@ -146,9 +146,9 @@ class Ledger:
                 "{model} needs about {need} MB of memory; {free} MB of {total} MB are free now. Wait until what runs "
                 "has ended, or choose a smaller model.",
                 model=model or "This",
-                need=expected >> 20,
-                free=max(0, free) >> 20,
-                total=self.budget >> 20,
+                need=expected // 1_000_000,
+                free=max(0, free) // 1_000_000,
+                total=self.budget // 1_000_000,
             )
 
     def _drop(self, resident: Resident) -> None:

@@ -77,14 +77,14 @@ def test_the_least_recently_used_leaves_first() -> None:
 
 
 def test_what_is_in_use_never_leaves_and_what_does_not_fit_says_how_much_is_free() -> None:
-    ledger = Ledger(CPU, 100 << 20)
+    ledger = Ledger(CPU, 100 * 1_000_000)
     with (
-        ledger.lend(wanted(60 << 20, "a")),
+        ledger.lend(wanted(60 * 1_000_000, "a")),
         pytest.raises(StudioError, match="about 50 MB of memory; 40 MB of 100 MB"),
-        ledger.lend(wanted(50 << 20, "b")),
+        ledger.lend(wanted(50 * 1_000_000, "b")),
     ):
         pass
-    with ledger.lend(wanted(50 << 20, "b")):
+    with ledger.lend(wanted(50 * 1_000_000, "b")):
         assert [model for model, _ in ledger.listing()] == ["b"]
 
 
