@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from benchmarks.servers import Server, server
-from studio.models import main as models
+from benchmarks.servers import Server
 from tests.browser.people import Person
-from tests.unit.tiny_diffusers import stable_diffusion
+from tests.serving import served
 
 FLAGS = (
     "--no-sandbox",
@@ -48,12 +47,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A studio with nothing made yet and a tiny picture model that the operator added."""
-    data = tmp_path_factory.mktemp("studio")
-    folder = tmp_path_factory.mktemp("models") / "tiny-sd"
-    stable_diffusion(folder)
-    assert models(["add", str(folder), "--name", "tiny-sd", "--task", "image", "--data", str(data)]) == 0
-    with server(data, "--threads", "1", log=data / "log.txt") as running:
-        running.wait_ready()
+    with served(tmp_path_factory) as running:
         yield running
 
 
