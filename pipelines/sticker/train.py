@@ -1,0 +1,82 @@
+"""Trains the sticker model: ``python -m pipelines.sticker.train --stage autoencoder --minutes 15 --resume``.
+
+Three networks, one after the other: ``autoencoder``, then ``flow`` in its latents, and ``upscaler``. On a GPU where
+there is one, otherwise on the CPU. A line every quarter of a minute, a sheet every two, a checkpoint every minute:
+after a kill the same command with ``--resume`` goes on from there. At the end the averaged weights lie in ``--out`` as
+diffusers reads them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+
+from pipelines.sticker.autoencoder import StickerAutoencoder
+from pipelines.sticker.data import StickerData
+from pipelines.sticker.examples import Examples, prepare
+from pipelines.sticker.stage_autoencoder import AutoencoderStage
+from pipelines.sticker.stage_flow import FlowStage
+from pipelines.sticker.stage_upscaler import UpscalerStage
+from pipelines.sticker.text import encode, open_encoder
+from pipelines.sticker.trainer import Stage, Trainer
+
+#: what the sheets of the flow stage show: known things, recoloured ones, two at once, and what was never drawn
+SHOWN = (
+    "red apple", "dog", "grinning face", "rocket", "robot", "pizza", "cat with tears of joy", "sunflower",
+    "green heart", "blue strawberry", "purple dog", "pink elephant", "cat and pizza", "dog and cake",
+    "sad dog", "strawberry cake",
+)  # fmt: skip
+STAGES = ("autoencoder", "flow", "upscaler")
+
+
+def stage_of(name: str, data: StickerData, out: Path, device: torch.device, given: argparse.Namespace) -> Stage:
+    """The stage ``name``; ``flow`` reads the autoencoder that lies in ``out``."""
+    sizes = {key: value for key, value in (("batch", given.batch), ("rate", given.rate), ("muon", given.muon)) if value}
+    if name == "autoencoder":
+        return AutoencoderStage(data, device, **sizes)
+    vae = StickerAutoencoder.from_pretrained(out / "autoencoder").to(device).eval()
+    if name == "upscaler":
+        return UpscalerStage(data, vae, device, **sizes)
+    tokenizer, encoder = open_encoder(given.encoder)
+    examples = Examples(
+        prepare(data, vae, out / "training", device), tokenizer, encoder.to(device), out / "training", device
+    )
+    return FlowStage(examples, vae, encode(tokenizer, encoder, SHOWN), device, **sizes)
+
+
+def main() -> None:
+    """The command."""
+    given = _arguments()
+    torch.set_num_threads(given.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    stage = stage_of(given.stage, StickerData(given.data), given.out, device, given)
+    trainer = Trainer(stage, given.out / "training" / given.stage)
+    if given.resume:
+        trainer.resume()
+    print(f"{given.stage}: {sum(p.numel() for p in stage.net.parameters()):,} parameters on {device}", flush=True)  # noqa: T201
+    for line in trainer.run(given.minutes, cool=given.cool):
+        print(line, flush=True)  # noqa: T201 - a command's answer
+    trainer.average.to(torch.bfloat16).save_pretrained(given.out / given.stage)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.sticker.train", description=__doc__)
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
+    parser.add_argument("--data", type=Path, default=Path("data/sticker"), help="what pipelines.sticker.data built")
+    parser.add_argument("--out", type=Path, default=Path("data/sticker/model"))
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--batch", type=int, default=0, help="pictures a step; 0: the stage's own")
+    parser.add_argument("--rate", type=float, default=0, help="learning rate; 0: the stage's own")
+    parser.add_argument("--muon", type=float, default=0, help="its rate for the matrices of the blocks; 0: AdamW")
+    parser.add_argument("--encoder", type=Path, default=None, help="the folder of all-MiniLM-L6-v2")
+    parser.add_argument("--cool", type=float, default=0.25, help="share of the minutes in which the rate falls")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
