@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -290,6 +291,8 @@ class Pipeline(ABC):
 
     #: requests of one instance may run interleaved in several threads (each ``run`` keeps its state to itself)
     shareable: ClassVar[bool] = False
+    #: where the other models lie that this one needs, by the part each of them is; given before ``load``
+    parts: Mapping[str, Path] = MappingProxyType({})
 
     @abstractmethod
     def load(self, weights: Path | None, device: Device, report: Report) -> None:

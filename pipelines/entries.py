@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from pipelines.errors import StudioError
 
-Task: TypeAlias = Literal["text", "image", "style"]
-TASKS: tuple[Task, ...] = ("text", "image", "style")
+#: what a model is for; an encoder is for other models only, so no tab offers one
+Task: TypeAlias = Literal["text", "image", "style", "encoder"]
+TASKS: tuple[Task, ...] = ("text", "image", "style", "encoder")
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,63}")
@@ -57,12 +58,30 @@ class Source:
         return cls(kind, place, inside or ("main" if kind == "hub" else ""))
 
 
+class Credit(BaseModel):
+    """Somebody's work that a model was made of, and that everything made with the model has to name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    author: str
+    licence: str
+    homepage: str
+
+    def line(self) -> str:
+        """As one line of text."""
+        return f"{self.title}, {self.author}, {self.licence}, {self.homepage}"
+
+
 class Entry(BaseModel):
     """One model of the catalogue. ``files`` maps each file, relative to the model's folder, to its sha256.
 
     ``bytes`` is what has to be downloaded (0: nothing, or not known before the hub was asked), ``min_memory_bytes``
     what the device needs to run it. ``gated``: the hub hands it out only to people who accepted its licence there.
-    ``settings`` are those of the request it gives its best with; choosing it on the page sets them.
+    ``settings`` are those of the request it gives its best with: they hold where nothing else is asked for, and
+    choosing it on the page sets them; those named in ``fixed`` it cannot do otherwise. ``styles``: the drawing styles
+    it knows. ``needs``: other entries it cannot run without, by the part each of them is. ``pipeline``: the class in
+    its ``model_index.json``, where that is one of this studio and not of diffusers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +101,11 @@ class Entry(BaseModel):
     summary_zh: str = ""
     homepage: str = ""
     settings: dict[str, int | float | str] = Field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    needs: dict[str, str] = Field(default_factory=dict)
+    pipeline: str = ""
+    credits: tuple[Credit, ...] = ()
 
     @field_validator("name")
     @classmethod

@@ -115,6 +115,15 @@ def kind_of(paths: Iterable[str]) -> Task | None:
     return None
 
 
+def class_of(folder: Path) -> str:
+    """The class a diffusers pipeline says it is of; empty where it says none, or is none."""
+    try:
+        values: Any = json.loads((folder / "model_index.json").read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return ""
+    return str(values.get("_class_name", "")) if isinstance(values, dict) else ""
+
+
 def refuse_pickles(paths: Iterable[str], name: str) -> None:
     """Raises ``StudioError`` where weights that are needed come only pickled, or where there are none at all.
 

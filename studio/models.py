@@ -115,7 +115,7 @@ def _row(catalog: Catalog, entry: Entry) -> tuple[str, ...]:
         entry.name + (" *" if entry.default else ""),
         entry.task,
         "yes" if catalog.is_ready(entry) else "no",
-        in_words(entry.bytes) if entry.bytes else "-",
+        in_words(size) if (size := catalog.known_size(entry)) else "-",
         in_words(entry.min_memory_bytes) if entry.min_memory_bytes else "-",
         entry.licence + (" (gated)" if entry.gated else ""),
         entry.source.partition("/")[0] if entry.where.kind == "wheel" else entry.source,

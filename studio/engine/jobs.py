@@ -69,10 +69,15 @@ class JobService:
         return job
 
     def _complete(self, known: Registration, request: Request) -> Request:
-        """Fills in what "the default" and "a fresh one" mean now, so that the recipe can be followed later."""
+        """Fills in what "the default" and "a fresh one" mean now, so that the recipe can be followed later.
+
+        Settings nobody asked for are those the model gives its best with.
+        """
         update: dict[str, Any] = {}
         if known.task:
-            update["model"] = self._catalog.resolve(request.model, known.task).name
+            entry = self._catalog.resolve(request.model, known.task)
+            request = known.request.parse({**entry.settings, **request.model_dump(exclude_unset=True)})
+            update["model"] = entry.name
         if getattr(request, "seed", 0) == -1:
             update["seed"] = secrets.randbelow(MAX_SEED + 1)
         return request.model_copy(update=update)

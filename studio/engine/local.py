@@ -181,7 +181,8 @@ class LocalEngine:
 
         turn.begin()
         name, expected = (entry.name, entry.min_memory_bytes) if entry else ("", 0)
-        wanted = Wanted(order.kind, name, kind.pipeline_class(), weights, expected, report, turn.wait)
+        parts = self._catalog.parts(entry) if entry else {}
+        wanted = Wanted(order.kind, name, kind.pipeline_class(), weights, expected, report, turn.wait, parts)
         with self._ledger.lend(wanted) as pipeline:
             result = _follow(pipeline.run(request, turn), telling)
         if result is None:
@@ -192,9 +193,14 @@ class LocalEngine:
     def _finish(self, order: Run, request: Request, result: Result, entry: Entry | None) -> Ended:
         """Writes the files, each with its recipe inside."""
         digest = self._catalog.hash(entry) if entry else None
+        credited = [credit.line() for credit in self._catalog.credits(entry)] if entry else []
         settings = request.model_dump(mode="json")
         made = tuple(
-            keep(artifact, compose(order.kind, settings, digest, {**result.facts, **artifact.facts}), self._blobs)
+            keep(
+                artifact,
+                compose(order.kind, settings, digest, {**result.facts, **artifact.facts}, credited),
+                self._blobs,
+            )
             for artifact in result.artifacts
         )
         return Ended(order.job_id, "done", 0.0, made, dict(result.facts))

@@ -9,7 +9,7 @@ import gc
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,8 @@ class Resident:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a job needs loaded. ``expected`` bytes are made room for; once loaded the measured bytes count.
+    """What a job needs loaded. ``expected`` bytes are made room for; once loaded the measured bytes count. ``parts``
+    are the other models it needs, by the part each of them is.
 
     ``report`` is told as the load proceeds and may give the device away; ``wait`` waits, without the device, for
     somebody else's load of the same model.
@@ -52,6 +53,7 @@ class Wanted:
     expected: int
     report: Report
     wait: Callable[[threading.Event], None]
+    parts: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Ledger:
@@ -104,6 +106,7 @@ class Ledger:
 
     def _load(self, resident: Resident, wanted: Wanted) -> Resident:
         try:
+            resident.pipeline.parts = wanted.parts
             resident.pipeline.load(wanted.weights, self._device, wanted.report)
         except BaseException:
             self._drop(resident)

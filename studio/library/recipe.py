@@ -1,7 +1,8 @@
 """The recipe of a made thing, and its place inside the file itself.
 
 Knows PNG text chunks, safetensors headers and what a recipe holds; the file stays readable by everything else.
-A recipe is a JSON object: model and its hash, seed, every setting, versions, when.
+A recipe is a JSON object: model and its hash, seed, every setting, versions, when. Whose work the model was made of is
+said beside it too, in plain words that any viewer of PNG text shows.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -19,12 +20,22 @@ from PIL import Image, PngImagePlugin
 from pipelines.base import Artifact
 
 KEY = "atelier"
+CREDITS = "Credits"
 _PACKAGES = ("torch", "transformers", "diffusers")
 
 
-def compose(kind: str, request: Mapping[str, Any], model_hash: str | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe: enough to make the same thing again on another machine with the same versions."""
-    return {
+def compose(
+    kind: str,
+    request: Mapping[str, Any],
+    model_hash: str | None,
+    facts: Mapping[str, Any],
+    credited: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The recipe: enough to make the same thing again on another machine with the same versions.
+
+    ``credited``, a line each: the work of others that the model was made of.
+    """
+    recipe = {
         "studio": f"atelier {_version('atelier-studio')}",
         "kind": kind,
         "model": request.get("model", ""),
@@ -35,6 +46,7 @@ def compose(kind: str, request: Mapping[str, Any], model_hash: str | None, facts
         "versions": {name: _version(name) for name in _PACKAGES},
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    return {**recipe, "credits": list(credited)} if credited else recipe
 
 
 def _version(package: str) -> str:
@@ -47,11 +59,12 @@ def _version(package: str) -> str:
 def embed(artifact: Artifact, recipe: Mapping[str, Any]) -> bytes:
     """``artifact``'s bytes with the recipe inside, for the kinds of file that have a place for it.
 
-    PNG: a text chunk named ``atelier``. safetensors: the ``__metadata__`` of the header. Plain text has no such
-    place, so it stays as it is; its recipe is in the library's row.
+    PNG: a text chunk named ``atelier``, and one named ``Credits`` where there are any. safetensors: the
+    ``__metadata__`` of the header. Plain text has no such place, so it stays as it is; its recipe is in the library's
+    row.
     """
     if artifact.media_type == "image/png":
-        return _into_png(artifact.data, json.dumps(recipe, ensure_ascii=False))
+        return _into_png(artifact.data, {KEY: json.dumps(recipe, ensure_ascii=False), CREDITS: _credited(recipe)})
     if artifact.name.endswith(".safetensors"):
         return _into_safetensors(artifact.data, json.dumps(recipe, ensure_ascii=False))
     return artifact.data
@@ -71,13 +84,20 @@ def extract(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _into_png(data: bytes, text: str) -> bytes:
-    """Puts the chunk behind the header chunk, without decoding a pixel."""
-    chunk = PngImagePlugin.PngInfo()
-    chunk.add_itxt(KEY, text, zip=True)
+def _credited(recipe: Mapping[str, Any]) -> str:
+    lines = recipe.get("credits", ())
+    return "\n".join([f"Made with the model {recipe['model']}, which was made of:", *lines]) if lines else ""
+
+
+def _into_png(data: bytes, texts: Mapping[str, str]) -> bytes:
+    """Puts a chunk for each of ``texts`` that says something behind the header chunk, without decoding a pixel."""
+    info = PngImagePlugin.PngInfo()
+    for name, text in texts.items():
+        if text:
+            info.add_itxt(name, text, zip=True)
     body = b"".join(
         struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", _crc(name + payload))
-        for name, payload, *_ in chunk.chunks
+        for name, payload, *_ in info.chunks
     )
     after_header = 8 + 25  # signature; IHDR is 13 bytes with 12 around it, and always first
     return data[:after_header] + body + data[after_header:]

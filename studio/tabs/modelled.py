@@ -56,7 +56,7 @@ class ModelTab(Tab):
             entry = self.studio.catalog.resolve(model or "", self.kind)
         except StudioError:  # said when it is used
             return None
-        return None if self.studio.catalog.is_ready(entry) else fetch_note(entry)
+        return None if self.studio.catalog.is_ready(entry) else fetch_note(self.studio, entry)
 
     def prefer(self, model: str | None, *posted: Any) -> Updates:
         """Sets what the chosen model wants; what only another model wanted goes back to where it was."""

@@ -40,14 +40,20 @@ def menu_choices(studio: Studio, kind: str, language: Language) -> list[tuple[st
     return [(_title(entry)[language], entry.name) for entry in studio.catalog.entries(kind)]
 
 
-def fetch_note(entry: Entry) -> dict[str, Any]:
+def fetch_note(studio: Studio, entry: Entry) -> dict[str, Any]:
     """What the line near the button says of a model that is not here yet; the size is empty where nobody knows it."""
-    return {"title": _title(entry), "size": size(entry.bytes) if entry.bytes else "", "gated": entry.gated}
+    return {"title": _title(entry), "size": _fetched(studio, entry), "gated": entry.gated}
+
+
+def _fetched(studio: Studio, entry: Entry) -> str:
+    """How much there is to fetch, in words; empty where nobody knows it."""
+    known = studio.catalog.known_size(entry)
+    return size(known) if known else ""
 
 
 def model_cards(studio: Studio, kind: str) -> list[dict[str, Any]]:
     """What the page says of each model: size, licence, memory, and whether it is on this machine already."""
-    return [_card(entry, studio.catalog.is_ready(entry)) for entry in studio.catalog.entries(kind)]
+    return [_card(studio, entry) for entry in studio.catalog.entries(kind)]
 
 
 def model_titles(studio: Studio) -> dict[str, dict[str, str]]:
@@ -59,15 +65,15 @@ def _title(entry: Entry) -> dict[str, str]:
     return {"en": entry.title, "zh": entry.title_zh or entry.title}
 
 
-def _card(entry: Entry, ready: bool) -> dict[str, Any]:
+def _card(studio: Studio, entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "title": _title(entry),
         "summary": {"en": entry.summary, "zh": entry.summary_zh or entry.summary},
         "licence": entry.licence,
-        "size": size(entry.bytes) if entry.bytes else "",
+        "size": _fetched(studio, entry),
         "memory": size(entry.min_memory_bytes) if entry.min_memory_bytes else "",
-        "ready": ready,
+        "ready": studio.catalog.is_ready(entry),
         "default": entry.default,
         "gated": entry.gated,
     }

@@ -135,3 +135,19 @@ def test_a_database_from_the_first_revision_matches_the_tables(database: Databas
 
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_png_says_whose_work_its_model_was_made_of_where_any_viewer_shows_it() -> None:
+    credited = ["Drawings, Ann, MIT, https://example.org", "Reader, Bob, Apache-2.0, https://example.org"]
+    recipe = compose("image", {"prompt": "a card", "model": "stickers"}, "f" * 64, {}, credited)
+    data = embed(picture(), recipe)
+    found = extract(data)
+    assert found is not None
+    assert found["credits"] == credited
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.load()
+        lines = opened.text["Credits"].splitlines()  # type: ignore[attr-defined]
+    assert lines == ["Made with the model stickers, which was made of:", *credited]
+    plain = Image.open(io.BytesIO(embed(picture(), compose("image", {"model": "tiny"}, None, {}))))
+    plain.load()
+    assert "Credits" not in plain.text  # type: ignore[attr-defined]
