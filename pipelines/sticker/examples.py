@@ -34,7 +34,7 @@ from pipelines.sticker.data import StickerData
 from pipelines.sticker.drawings import STYLES
 from pipelines.sticker.held_out import is_held_out
 from pipelines.sticker.pairs import pair
-from pipelines.sticker.text import TOKENS, WIDTH, encode
+from pipelines.sticker.text import TOKENS, encode
 
 #: how much of a batch is drawings as they are, recoloured ones, and pairs
 SHARES = (0.6, 0.25, 0.15)
@@ -181,8 +181,9 @@ def sentences_of(sentences: list[str], tokenizer: Any, encoder: Any, cache: Path
     digest = hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:16]
     path = cache / f"sentences-{digest}.safetensors"
     if not path.exists():
-        states = torch.zeros(len(sentences), TOKENS, WIDTH, dtype=torch.bfloat16)
-        mask, pooled = torch.zeros(len(sentences), TOKENS, dtype=torch.bool), torch.zeros(len(sentences), WIDTH)
+        width = encoder.config.hidden_size
+        states = torch.zeros(len(sentences), TOKENS, width, dtype=torch.bfloat16)
+        mask, pooled = torch.zeros(len(sentences), TOKENS, dtype=torch.bool), torch.zeros(len(sentences), width)
         order = sorted(range(len(sentences)), key=lambda place: len(sentences[place]))
         for start in tqdm(range(0, len(order), 256), desc="sentences", unit="batch", mininterval=5):
             part = order[start : start + 256]

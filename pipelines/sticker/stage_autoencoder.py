@@ -12,7 +12,7 @@ from pipelines.sticker.autoencoder import StickerAutoencoder
 from pipelines.sticker.data import StickerData
 from pipelines.sticker.pairs import pair, to_signed
 from pipelines.sticker.sheets import sheet
-from pipelines.sticker.trainer import channels_last, compiled
+from pipelines.sticker.trainer import channels_last, plain_config
 
 NOISE = 0.25
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
@@ -24,20 +24,30 @@ class AutoencoderStage:
     name = "autoencoder"
 
     def __init__(
-        self, data: StickerData, device: torch.device, batch: int = 64, rate: float = 1.5e-3, fast: bool = False
+        self,
+        data: StickerData,
+        device: torch.device,
+        batch: int = 64,
+        rate: float = 1.5e-3,
+        net: StickerAutoencoder | None = None,
+        decoder_only: bool = False,
     ) -> None:
         self.batch, self.device = batch, device
         self.random = torch.Generator().manual_seed(0)
         torch.manual_seed(0)
-        self.net = channels_last(StickerAutoencoder().to(device))
+        self.net = channels_last((net or StickerAutoencoder()).to(device).train())
+        self._settings = {"stage": self.name, "decoder_only": decoder_only, **plain_config(self.net)}
+        if decoder_only:  # the latents stay what they are, so that what was trained on them stays right
+            self.net.encoder.requires_grad_(False)
+            self.net.norm.eval()
+        learning = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(self.net.parameters(), rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
+            torch.optim.AdamW(learning, rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
         ]
         self._pictures = torch.from_numpy(data.pictures)
-        self._forward = compiled(self.net, fast)
 
     def request(self) -> dict[str, Any]:
-        return {"stage": self.name, **{k: v for k, v in self.net.config.items() if not k.startswith("_")}}
+        return self._settings
 
     def pictures(self, count: int) -> Tensor:
         """[count, 4, 64, 64] in -1..1: as drawn, or changed in a way that leaves it a drawing."""
@@ -58,7 +68,7 @@ class AutoencoderStage:
         strength = torch.rand(self.batch, 1, 1, 1, generator=self.random) * NOISE
         noise = torch.randn(self.batch, self.net.config["latent_channels"], 8, 8, generator=self.random) * strength
         with torch.autocast(self.device.type, torch.bfloat16):
-            drawn = self._forward(pictures, noise.to(self.device))
+            drawn = self.net(pictures, noise.to(self.device))
         off = drawn.float() - pictures
         edges = (off[..., 1:] - off[..., :-1]).abs().mean() + (off[..., 1:, :] - off[..., :-1, :]).abs().mean()
         loss: Tensor = off.abs().mean() + edges

@@ -19,7 +19,7 @@ from pipelines.sticker.drawings import STYLES
 from pipelines.sticker.examples import Examples
 from pipelines.sticker.sheets import sheet
 from pipelines.sticker.text import Text
-from pipelines.sticker.trainer import compiled
+from pipelines.sticker.trainer import compiled, plain_config
 from pipelines.sticker.transformer import StickerTransformer, parameters_of
 
 DROPPED = 0.1
@@ -59,7 +59,7 @@ class FlowStage:
         self._forward = compiled(self.net, fast)
 
     def request(self) -> dict[str, Any]:
-        return {"stage": self.name, **{k: v for k, v in self.net.config.items() if not k.startswith("_")}}
+        return {"stage": self.name, **plain_config(self.net)}
 
     def loss(self) -> Tensor:
         latents, styles, states, mask, pooled = self._examples.draw(self.batch, self.random)

@@ -16,7 +16,7 @@ from pipelines.sticker.autoencoder import StickerAutoencoder
 from pipelines.sticker.data import StickerData
 from pipelines.sticker.pairs import to_signed
 from pipelines.sticker.sheets import sheet
-from pipelines.sticker.trainer import channels_last, compiled
+from pipelines.sticker.trainer import channels_last, plain_config
 from pipelines.sticker.upscaler import StickerUpscaler, bicubic
 
 FACTOR, CUT = 4, 24
@@ -38,7 +38,6 @@ class UpscalerStage:
         device: torch.device,
         batch: int = 48,
         rate: float = 1e-3,
-        fast: bool = False,
     ) -> None:
         self.batch, self.device = batch, device
         self.random = torch.Generator().manual_seed(0)
@@ -52,15 +51,14 @@ class UpscalerStage:
         self._large = torch.from_numpy(data.large(numbers))
         self._soft = softened(self._small, vae, device, self.random)
         self._shown = numbers[:8]
-        self._forward = compiled(self.net, fast)
 
     def request(self) -> dict[str, Any]:
-        return {"stage": self.name, **{k: v for k, v in self.net.config.items() if not k.startswith("_")}}
+        return {"stage": self.name, **plain_config(self.net)}
 
     def loss(self) -> Tensor:
         small, large = self._cuts()
         with torch.autocast(self.device.type, torch.bfloat16):
-            drawn = self._forward(small, return_dict=False)
+            drawn = self.net(small, return_dict=False)
         off = drawn.float() - large
         edges = (off[..., 1:] - off[..., :-1]).abs().mean() + (off[..., 1:, :] - off[..., :-1, :]).abs().mean()
         loss: Tensor = off.abs().mean() + edges

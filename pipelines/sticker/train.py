@@ -1,6 +1,7 @@
 """Trains the sticker model: ``python -m pipelines.sticker.train --stage autoencoder --minutes 15 --resume``.
 
-Three networks, one after the other: ``autoencoder``, then ``flow`` in its latents, and ``upscaler``. On a GPU where
+Three networks, one after the other: ``autoencoder``, then ``flow`` in its latents, and ``upscaler``; ``decoder`` goes
+on with the autoencoder's second half alone, under a flow that is trained already. On a GPU where
 there is one, otherwise on the CPU. A line every quarter of a minute, a sheet every two, a checkpoint every minute:
 after a kill the same command with ``--resume`` goes on from there. At the end the averaged weights lie in ``--out`` as
 diffusers reads them.
@@ -29,7 +30,7 @@ SHOWN = (
     "green heart", "blue strawberry", "purple dog", "pink elephant", "cat and pizza", "dog and cake",
     "sad dog", "strawberry cake",
 )  # fmt: skip
-STAGES = ("autoencoder", "flow", "upscaler")
+STAGES = ("autoencoder", "flow", "decoder", "upscaler")
 
 
 def stage_of(name: str, data: StickerData, out: Path, device: torch.device, given: argparse.Namespace) -> Stage:
@@ -37,6 +38,9 @@ def stage_of(name: str, data: StickerData, out: Path, device: torch.device, give
     sizes = {key: value for key, value in (("batch", given.batch), ("rate", given.rate), ("muon", given.muon)) if value}
     if name == "autoencoder":
         return AutoencoderStage(data, device, **sizes)
+    if name == "decoder":
+        found = StickerAutoencoder.from_pretrained(out / "autoencoder")
+        return AutoencoderStage(data, device, net=found, decoder_only=True, **sizes)
     vae = StickerAutoencoder.from_pretrained(out / "autoencoder").to(device).eval()
     if name == "upscaler":
         return UpscalerStage(data, vae, device, **sizes)
@@ -59,7 +63,8 @@ def main() -> None:
     print(f"{given.stage}: {sum(p.numel() for p in stage.net.parameters()):,} parameters on {device}", flush=True)  # noqa: T201
     for line in trainer.run(given.minutes, cool=given.cool):
         print(line, flush=True)  # noqa: T201 - a command's answer
-    trainer.average.to(torch.bfloat16).save_pretrained(given.out / given.stage)
+    name = "autoencoder" if given.stage == "decoder" else given.stage
+    trainer.average.to(torch.bfloat16).save_pretrained(given.out / name)
 
 
 def _arguments() -> argparse.Namespace:

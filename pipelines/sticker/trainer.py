@@ -6,6 +6,7 @@ decay at the end), averaged weights, checkpoints, and when to say a line and dra
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
@@ -193,6 +194,12 @@ def _set_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]
 def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[nn.Parameter]:
     for group in optimizer.param_groups:
         yield from group["params"]
+
+
+def plain_config(net: Network) -> dict[str, Any]:
+    """The settings the network was made with, as JSON gives them back."""
+    settings: dict[str, Any] = json.loads(json.dumps(dict(net.config)))
+    return {name: value for name, value in settings.items() if not name.startswith("_")}
 
 
 Net = TypeVar("Net", bound=nn.Module)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from diffusers import ModelMixin  # noqa: F401 - by this name diffusers knows that it can load a class of this module
 from torch import Tensor, nn
 
 from pipelines.sticker.network import Network, remembered

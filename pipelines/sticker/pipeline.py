@@ -1,0 +1,194 @@
+"""Words to stickers, as a pipeline of diffusers: the same call as Stable Diffusion's, the same callbacks and files.
+
+Every picture has a generator of its own and never sees its neighbours in a batch, so a seed gives the same sticker
+alone and in company. Knows tensors and pictures; reads English (``prompts`` makes it of Chinese).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.utils.torch_utils import randn_tensor
+from PIL import Image
+from torch import Tensor
+
+from pipelines.errors import StudioError
+from pipelines.sticker.autoencoder import StickerAutoencoder
+from pipelines.sticker.drawings import LARGE, STYLES
+from pipelines.sticker.network import Assembled
+from pipelines.sticker.pairs import from_signed
+from pipelines.sticker.text import Text, encode
+from pipelines.sticker.transformer import StickerTransformer
+from pipelines.sticker.upscaler import StickerUpscaler
+
+Callback = Callable[[Any, int, Any, dict[str, Tensor]], dict[str, Tensor]]
+
+
+@dataclass
+class StickerOutput:
+    """``images``: RGBA pictures of 256 x 256, or a tensor [B, 4, 256, 256] in -1..1, premultiplied, where asked."""
+
+    images: list[Image.Image] | Tensor
+
+
+class StickerPipeline(Assembled):
+    """Reads a sentence, denoises latents, decodes them to 64 px and draws them at 256 px."""
+
+    model_cpu_offload_seq = "text_encoder->transformer->vae->upscaler"
+    _callback_tensor_inputs = ("latents",)
+    vae_scale_factor = 32  # of the 256 px that come out
+    #: stickers made at once: steps are so small that four take half the time of one after the other, on a CPU too
+    together = 4
+    tokenizer: Any
+    text_encoder: Any
+    transformer: StickerTransformer
+    vae: StickerAutoencoder
+    upscaler: StickerUpscaler
+    scheduler: Any
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        text_encoder: Any,
+        transformer: StickerTransformer,
+        vae: StickerAutoencoder,
+        upscaler: StickerUpscaler,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            tokenizer=tokenizer,
+            text_encoder=text_encoder,
+            transformer=transformer,
+            vae=vae,
+            upscaler=upscaler,
+            scheduler=scheduler,
+        )
+        self._interrupt = False
+        self._num_timesteps = 0
+        self._guidance = 1.0
+
+    @property
+    def interrupt(self) -> bool:
+        """Set by a callback, it ends the loop after this step; what is there by then is decoded."""
+        return self._interrupt
+
+    @property
+    def num_timesteps(self) -> int:
+        """Steps of the call that runs or ran last."""
+        return self._num_timesteps
+
+    @property
+    def do_classifier_free_guidance(self) -> bool:
+        """Whether every step also asks what would be drawn without the sentence."""
+        return self._guidance > 1
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str | Sequence[str],
+        style: str | None = None,
+        height: int = LARGE,
+        width: int = LARGE,
+        num_inference_steps: int = 24,
+        guidance_scale: float = 3.0,
+        negative_prompt: str | None = None,
+        num_images_per_prompt: int = 1,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: Tensor | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callback | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+    ) -> StickerOutput | tuple[list[Image.Image] | Tensor]:
+        """Stickers for one sentence or several, ``num_images_per_prompt`` of each.
+
+        ``style``: one of ``STYLES``, or None for whichever the sentence suggests. ``guidance_scale``: how much the
+        difference the sentence makes is enlarged, from 1 on (Ho and Salimans 2022); with ``negative_prompt`` it is the
+        difference to that. ``latents`` [B, 16, 8, 8] take the place of the noise. ``output_type``: "pil", "pt" or
+        "latent". Raises ``StudioError`` for a size other than 256 x 256 and a style there is not.
+        """
+        del callback_on_step_end_tensor_inputs  # there are only the latents
+        self._check(style, width, height)
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        prompts = [each for each in prompts for _ in range(num_images_per_prompt)]
+        self._interrupt, self._guidance = False, guidance_scale
+        said = encode(self.tokenizer, self.text_encoder, prompts)
+        unsaid = self._unsaid(said, negative_prompt, len(prompts))
+        number = len(STYLES) if style is None else STYLES.index(style)
+        styles = torch.full((len(prompts),), number, device=self._execution_device)
+        latents = self._noise(len(prompts), generator) if latents is None else latents.to(self._execution_device)
+        latents = self._denoise(latents, said, unsaid, styles, num_inference_steps, callback_on_step_end)
+        images = self._drawn(latents, output_type)
+        return StickerOutput(images) if return_dict else (images,)
+
+    # ----------------------------------------------------------------------------------------- steps
+
+    def _check(self, style: str | None, width: int, height: int) -> None:
+        if style is not None and style not in STYLES:
+            raise StudioError(
+                "sticker.style",
+                "There is no drawing style {style}; there are {styles}.",
+                style=style[:40],
+                styles=", ".join(STYLES),
+            )
+        if (width, height) != (LARGE, LARGE):
+            raise StudioError(
+                "sticker.size",
+                "Stickers are {edge} x {edge} pixels; you asked for {width} x {height}.",
+                edge=LARGE,
+                width=width,
+                height=height,
+            )
+
+    def _noise(self, count: int, generator: torch.Generator | list[torch.Generator] | None) -> Tensor:
+        config = self.transformer.config
+        shape = (count, config["in_channels"], config["sample_size"], config["sample_size"])
+        found: Tensor = randn_tensor(shape, generator, self._execution_device, torch.float32)
+        return found
+
+    def _unsaid(self, said: Text, negative: str | None, count: int) -> Text:
+        if negative:
+            return encode(self.tokenizer, self.text_encoder, [negative] * count)
+        return Text(torch.zeros_like(said.states), torch.zeros_like(said.pooled), torch.zeros_like(said.mask))
+
+    def _denoise(
+        self, latents: Tensor, said: Text, unsaid: Text, styles: Tensor, steps: int, callback: Callback | None
+    ) -> Tensor:
+        self.scheduler.set_timesteps(steps, device=latents.device)
+        self._num_timesteps = len(self.scheduler.timesteps)
+        with self.progress_bar(total=self._num_timesteps) as bar:
+            for index, timestep in enumerate(self.scheduler.timesteps):
+                if self._interrupt:
+                    break
+                time = timestep.expand(len(latents)) / self.scheduler.config.num_train_timesteps
+                velocity = self._velocity(latents, time, said, styles)
+                if self.do_classifier_free_guidance:
+                    without = self._velocity(latents, time, unsaid, styles)
+                    velocity = without + self._guidance * (velocity - without)
+                latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+                if callback is not None:
+                    latents = callback(self, index, timestep, {"latents": latents}).get("latents", latents)
+                bar.update()
+        return latents
+
+    def _velocity(self, latents: Tensor, time: Tensor, text: Text, styles: Tensor) -> Tensor:
+        dtype = self.transformer.dtype
+        found: Tensor = self.transformer(
+            latents.to(dtype), time, text.states.to(dtype), text.mask, text.pooled.to(dtype), styles, return_dict=False
+        )
+        return found.float()
+
+    def _drawn(self, latents: Tensor, output_type: str) -> list[Image.Image] | Tensor:
+        if output_type == "latent":
+            return latents
+        small = self.vae.draw(latents.to(self.vae.dtype)).clamp(-1, 1)
+        large: Tensor = self.upscaler(small.to(self.upscaler.dtype), return_dict=False).float().clamp(-1, 1)
+        if output_type == "pt":
+            return large
+        return [Image.fromarray(picture) for picture in np.asarray(from_signed(large).cpu())]
