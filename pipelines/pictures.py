@@ -1,7 +1,8 @@
 """Reads a picture somebody sent, safely, whatever its mode; writes pictures for people.
 
 Knows Pillow and the pixel limit. The size is read from the header before anything is decoded: a 9 KB file can
-claim 81 megapixels. Every reader of an upload goes through ``open_picture``.
+claim 81 megapixels. Every reader of an upload goes through ``open_picture``, or ``open_drawing`` where what shines
+through matters.
 """
 
 from __future__ import annotations
@@ -26,6 +27,20 @@ def open_picture(data: bytes, background: tuple[int, int, int] = (255, 255, 255)
     CMYK, 16-bit, palette, grey, animated and EXIF-turned pictures all come out as 8-bit RGB.
     Raises ``StudioError`` for what is not a picture, is cut short or has more than ``MAX_PIXELS``.
     """
+    return _rgb(ImageOps.exif_transpose(_opened(data)), background)
+
+
+def open_drawing(data: bytes, edge: int = 0) -> Image.Image:
+    """The first frame as an upright RGBA picture, what is transparent left so. Raises as ``open_picture`` does.
+
+    ``edge``: a JPEG may come smaller, but not below so many pixels an edge: decoding it whole takes ten times longer.
+    """
+    picture = ImageOps.exif_transpose(_opened(data, edge))
+    return picture.convert("RGBA") if picture.has_transparency_data else _rgb(picture, (0, 0, 0)).convert("RGBA")
+
+
+def _opened(data: bytes, edge: int = 0) -> Image.Image:
+    """The first frame as it was stored."""
     if len(data) > MAX_BYTES:
         raise StudioError(
             "picture.bytes",
@@ -41,6 +56,8 @@ def open_picture(data: bytes, background: tuple[int, int, int] = (255, 255, 255)
         if width * height > MAX_PIXELS:
             raise _too_large(width, height)
         picture.seek(0)
+        if edge:
+            picture.draft(None, (edge, edge))
         picture.load()
     except Image.DecompressionBombError as error:  # far above our limit: Pillow stops before it tells the size
         pixels = re.search(r"\((\d+) pixels\)", str(error))
@@ -60,7 +77,7 @@ def open_picture(data: bytes, background: tuple[int, int, int] = (255, 255, 255)
             "The picture is cut short or damaged and could not be decoded ({reason}).",
             reason=str(error)[:80],
         ) from error
-    return _rgb(ImageOps.exif_transpose(picture), background)
+    return picture
 
 
 def _too_large(width: int, height: int) -> StudioError:
