@@ -1,10 +1,11 @@
 """Trains the sticker model: ``python -m pipelines.sticker.train --stage autoencoder --minutes 15 --resume``.
 
 Three networks, one after the other: ``autoencoder``, then ``flow`` in its latents, and ``upscaler``; ``decoder`` goes
-on with the autoencoder's second half alone, under a flow that is trained already. On a GPU where
-there is one, otherwise on the CPU. A line every quarter of a minute, a sheet every two, a checkpoint every minute:
-after a kill the same command with ``--resume`` goes on from there. At the end the averaged weights lie in ``--out`` as
-diffusers reads them.
+on with the autoencoder's second half alone, under a flow that is trained already. On a GPU where there is one,
+otherwise on the CPU. A line every quarter of a minute, a sheet every five, a checkpoint every two and a half: after a
+kill the same command with ``--resume`` goes on from there. At the end the averaged weights lie in ``--out`` as
+diffusers reads them. With several processes on the machine, set OMP_WAIT_POLICY=passive: threads that wait for each
+other by spinning slow all of them down twentyfold.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from pipelines.sticker.network import Network
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
 
 WARM_UP = 100  # steps
-SAVE_EVERY = 60.0  # seconds: what a kill can cost
+SAVE_EVERY = 150.0  # seconds: what a kill can cost. A checkpoint has a few hundred megabytes and takes a second or two
 LOWEST = 0.02  # of the learning rate, at the end of the decay
 
 
@@ -70,7 +70,7 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------- the clock
 
-    def run(self, minutes: float, cool: float = 0.25, told: float = 15.0, drawn: float = 120.0) -> Iterator[str]:
+    def run(self, minutes: float, cool: float = 0.25, told: float = 15.0, drawn: float = 300.0) -> Iterator[str]:
         """Trains for ``minutes``, the last ``cool`` of them with a falling learning rate; yields lines to print."""
         budget, began, start_step = 60 * minutes, time.monotonic(), self.step
         before = self.seconds
