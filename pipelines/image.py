@@ -8,7 +8,6 @@ engine, the page or where weights come from.
 
 from __future__ import annotations
 
-import inspect
 import secrets
 import time
 from collections.abc import Iterator
@@ -22,8 +21,9 @@ from pipelines.base import Artifact, Cancelled, Event, Pipeline, Preview, Progre
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.image_loading import Pipe, fresh_pipeline, open_pipeline
-from pipelines.image_previews import Budget, Colours, colours_of, plain_latents
+from pipelines.image_previews import Budget, Look, look_of, straight_on
 from pipelines.image_schedulers import fresh_scheduler
+from pipelines.image_settings import call_settings, check_size, cut_prompt, parameters, read_words
 from pipelines.pictures import png
 from pipelines.requests import MAX_SEED, ImageRequest
 from pipelines.streaming import Emit, events_of
@@ -36,8 +36,9 @@ class ImagePipeline(Pipeline):
 
     def __init__(self) -> None:
         self._pipe: Pipe | None = None
-        self._colours: Colours | None = None
-        #: pictures of one request that are denoised together. On a CPU it gains nothing and makes each step longer
+        self._look: Look | None = None
+        #: pictures of one request that are denoised together. On a CPU it gains nothing and makes each step longer,
+        #: unless the steps are small, which the pipeline's class says
         self.together = 1
 
     def load(self, weights: Path | None, device: Device, report: Report) -> None:
@@ -45,21 +46,21 @@ class ImagePipeline(Pipeline):
         if weights is None:
             raise StudioError("image.none", "There is no picture model on this machine. Choose one to fetch first.")
         report("loading")
-        self._pipe = open_pipeline(weights, device)
-        self._colours = colours_of(getattr(self._pipe, "vae", None))
-        self.together = 4 if device.kind == "cuda" else 1
+        self._pipe = open_pipeline(weights, device, self.parts)
+        self._look = look_of(getattr(self._pipe, "vae", None))
+        self.together = 4 if device.kind == "cuda" else getattr(type(self._pipe), "together", 1)
 
     def run(self, request: ImageRequest, turn: Turn) -> Iterator[Event]:
         """Yields progress and previews, then the ``Result`` with a PNG for each picture."""
         if self._pipe is None:
             raise RuntimeError("run before load")
-        painting = _Painting(self._pipe, self._colours, request, turn, self.together)
+        painting = _Painting(self._pipe, self._look, request, turn, self.together)
         return events_of(painting.paint)
 
     def unload(self) -> None:
         """Drops the weights."""
         self._pipe = None
-        self._colours = None
+        self._look = None
 
     def bytes_held(self) -> int:
         """Bytes of parameters and buffers of all parts."""
@@ -72,16 +73,18 @@ class ImagePipeline(Pipeline):
 class _Painting:
     """One request on its way: what is counted and measured between its first and its last step."""
 
-    def __init__(self, pipe: Pipe, colours: Colours | None, request: ImageRequest, turn: Turn, together: int) -> None:
+    def __init__(self, pipe: Pipe, look: Look | None, request: ImageRequest, turn: Turn, together: int) -> None:
         self.pipe = pipe
-        self.colours = colours
+        self.look = look
         self.request = request
+        self.read, self.reading = read_words(pipe, request)
         self.turn = turn
         self.together = together
         self.since = 0.0
         self.budget = Budget()
         self.done = self.total = 0
         self.guided: bool | None = None
+        self.before: torch.Tensor | None = None
         self.blocked = 0
 
     def paint(self, emit: Emit) -> None:
@@ -109,9 +112,10 @@ class _Painting:
         self.turn.checkpoint()
         scheduler = fresh_scheduler(self.pipe.scheduler, self.request.scheduler, self.request.steps)
         pipe = fresh_pipeline(self.pipe, scheduler)
+        self.before = None
         self.since = time.perf_counter()
         found = pipe(
-            **call_settings(pipe, self.request),
+            **call_settings(pipe, self.read),
             num_images_per_prompt=len(seeds),
             # on the CPU on every device, so that a seed means the same picture everywhere
             generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
@@ -135,9 +139,11 @@ class _Painting:
         if index + 1 >= of_call or self._ends_early(pipe):
             _check_finite(tensors["latents"])
             self.emit(Progress("decoding"))
-        elif self.colours is not None and self.budget.due(index + 1, of_call):
+        elif self.look is not None and self.budget.due(index + 1, of_call):
             _check_finite(tensors["latents"])
-            self._show(self.colours, pipe, tensors["latents"], index + 1, of_call)
+            latents = straight_on(pipe.scheduler, self.before, tensors["latents"], index)
+            self._show(self.look, pipe, latents, index + 1, of_call)
+        self.before = tensors["latents"]
         self.since = time.perf_counter()
         return tensors
 
@@ -150,18 +156,18 @@ class _Painting:
         pipe._interrupt = True
         return True
 
-    def _show(self, colours: Colours, pipe: Any, latents: torch.Tensor, step: int, total: int) -> None:
+    def _show(self, look: Look, pipe: Any, latents: torch.Tensor, step: int, total: int) -> None:
         """Sends what the picture looks like by now, drawn on the CPU while somebody else may have the device."""
         began = time.perf_counter()
-        plain = plain_latents(pipe, latents, self.request.height, self.request.width)
-        if plain is None or plain.shape[1] != colours.weights.shape[1]:
+        taken = look.take(pipe, latents, self.request.height, self.request.width)
+        if taken is None:
             return
-        copied = time.perf_counter() - began
+        held = time.perf_counter() - began
         with self.turn.aside():
             began = time.perf_counter()
-            picture = colours.picture(plain)
+            picture = look.picture(taken)
             drawn = time.perf_counter() - began
-        self.budget.spent(copied + drawn)
+        self.budget.spent(held + drawn)
         self.emit(Preview(step, total, picture))
 
     # ----------------------------------------------------------------------------------- what was made
@@ -188,7 +194,8 @@ class _Painting:
         }
         if self.request.negative_prompt:
             facts["negative_prompt"] = self._negative_fact()
-        if (cut := cut_prompt(self.pipe, self.request.prompt)) is not None:
+        facts |= self.reading
+        if (cut := cut_prompt(self.pipe, self.read.prompt)) is not None:
             facts["prompt"] = cut
         if self.done < self.total:
             facts["ended_early"] = f"after {self.done} of {self.total} steps"
@@ -197,87 +204,9 @@ class _Painting:
         return facts
 
     def _negative_fact(self) -> str:
-        if "negative_prompt" not in _parameters(self.pipe):
+        if "negative_prompt" not in parameters(self.pipe):
             return "not used: this model takes none"
         return "used" if self.guided else "not used: it needs a guidance above 1"
-
-
-# ------------------------------------------------------------------------------------------- settings
-
-
-def _parameters(pipe: Pipe) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(type(pipe).__call__).parameters)
-
-
-def call_settings(pipe: Pipe, request: ImageRequest) -> dict[str, Any]:
-    """The arguments for ``pipe``, in the words its class knows.
-
-    Two guidances exist: classifier-free (Ho and Salimans 2022), and one distilled into the model. Where a class has
-    both, it calls the first ``true_cfg_scale``; it costs a second pass and is taken only where a negative prompt
-    asks for it, or where the class relies on it.
-    """
-    takes = _parameters(pipe)
-    settings: dict[str, Any] = {
-        "prompt": request.prompt,
-        "num_inference_steps": request.steps,
-        "width": request.width,
-        "height": request.height,
-        "callback_on_step_end_tensor_inputs": ["latents"],
-    }
-    if "guidance_scale" in takes:
-        settings["guidance_scale"] = request.guidance
-    if "negative_prompt" in takes and request.negative_prompt:
-        settings["negative_prompt"] = request.negative_prompt
-    if "true_cfg_scale" in takes:
-        relies = float(takes["true_cfg_scale"].default) > 1
-        settings["true_cfg_scale"] = request.guidance if relies or request.negative_prompt else 1.0
-        if relies and request.guidance > 1:
-            settings.setdefault("negative_prompt", " ")
-        if relies:
-            settings.pop("guidance_scale", None)
-    return settings
-
-
-def size_step(pipe: Pipe) -> int:
-    """Width and height have to be multiples of this: the autoencoder's factor times the transformer's patch."""
-    factor = int(getattr(pipe, "vae_scale_factor", 8))
-    transformer = getattr(pipe, "transformer", None)
-    if transformer is None:
-        return factor
-    patch = transformer.config.get("patch_size") or 1
-    packs = hasattr(pipe, "_pack_latents") or "all_patch_size" in transformer.config
-    return factor * max(2 if packs else 1, max(patch) if isinstance(patch, (list, tuple)) else int(patch))
-
-
-def check_size(pipe: Pipe, width: int, height: int) -> None:
-    """Raises ``StudioError`` where the model cannot make a picture of exactly this size."""
-    step = size_step(pipe)
-    if width % step or height % step:
-        raise StudioError(
-            "image.size",
-            "With this model width and height must be multiples of {step}; you gave {width} x {height}. "
-            "{near_width} x {near_height} would do.",
-            step=step,
-            width=width,
-            height=height,
-            near_width=max(1, round(width / step)) * step,
-            near_height=max(1, round(height / step)) * step,
-        )
-
-
-def cut_prompt(pipe: Pipe, prompt: str) -> str | None:
-    """How much of the prompt the model read, where it did not read all of it; None where it did."""
-    longest = getattr(_parameters(pipe).get("max_sequence_length"), "default", None)
-    reads, tokens = 0, 0
-    for name in ("tokenizer", "tokenizer_2", "tokenizer_3"):
-        tokenizer = getattr(pipe, name, None)
-        if tokenizer is None:
-            continue
-        own = int(tokenizer.model_max_length)
-        limit = own if "CLIP" in type(tokenizer).__name__ or longest is None else int(longest)
-        if limit > reads:
-            reads, tokens = limit, len(tokenizer(prompt).input_ids)
-    return f"only the first {reads} of {tokens} tokens were read" if tokens > reads > 0 else None
 
 
 def _check_finite(latents: torch.Tensor) -> None:

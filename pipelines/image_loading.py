@@ -1,4 +1,4 @@
-"""Opens a folder with a diffusers pipeline, or says why it will not be opened.
+"""Opens a folder with a diffusers pipeline, or with a sticker model of ours, or says why it will not be opened.
 
 Everything is decided from ``model_index.json`` and the file names before a weight is read: no pickles, no code that
 comes with the weights, no pipeline that cannot be stopped between steps. Knows diffusers; not requests or turns.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ from transformers.utils import logging as transformers_logging
 
 from pipelines.devices import Device
 from pipelines.errors import StudioError
+from pipelines.sticker.loading import open_stickers
+from pipelines.sticker.pipeline import StickerPipeline
 from pipelines.verify import refuse_pickles
 
 log = logging.getLogger(__name__)
@@ -31,14 +34,18 @@ Pipe: TypeAlias = Any
 _LIBRARIES = ("diffusers", "transformers")
 
 
-def open_pipeline(folder: Path, device: Device) -> Pipe:
+def open_pipeline(folder: Path, device: Device, parts: Mapping[str, Path]) -> Pipe:
     """The text-to-picture pipeline of ``folder``, on the device, in the device's number format.
 
-    Raises ``StudioError`` where the folder holds anything else, or weights only as pickles.
+    ``parts`` of it that lie elsewhere, such as the text encoder of a sticker model. Raises ``StudioError`` where the
+    folder holds anything else, or weights only as pickles.
     """
     index = _index(folder)
     files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     refuse_pickles(files, folder.name)
+    _silence()
+    if index.get("_class_name") == StickerPipeline.__name__:
+        return _stickers(folder, device, parts.get("text_encoder", folder / "text_encoder"))
     loader = _loader(index, folder.name, [file for file in files if file.endswith(".py")])
     absent = {part: None for part, value in index.items() if value == [None, None]}
     pipe = _read(loader, folder, device, {"variant": _variant(files), **absent})
@@ -49,9 +56,14 @@ def open_pipeline(folder: Path, device: Device) -> Pipe:
     return pipe.to(device.torch_device)
 
 
+def _stickers(folder: Path, device: Device, encoder: Path) -> Pipe:
+    pipe = open_stickers(folder, encoder, device.torch_device, device.torch_dtype)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
 def _read(loader: type[Any], folder: Path, device: Device, more: dict[str, str | None]) -> Pipe:
     """Reads the weights. ``more``: the variant, and the parts that are said to be left out, such as SD3's T5."""
-    _silence()
     try:
         return loader.from_pretrained(
             folder,

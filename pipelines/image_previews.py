@@ -2,14 +2,15 @@
 
 In the latents of a variational autoencoder each place is nearly a colour: rgb = W z + b, with W of 3 x C, at an
 eighth of the size. W and b are known for the autoencoders of Stable Diffusion; for any other they are found once, by
-least squares between some latents and what the decoder makes of them. Knows latents and colours, not the engine.
+least squares between some latents and what the decoder makes of them. A sticker's decoder is so small that it draws
+the previews itself. Knows latents and colours, not the engine.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,24 @@ from torch import Tensor
 
 from pipelines.base import Picture
 from pipelines.pictures import webp
+from pipelines.sticker.autoencoder import StickerAutoencoder
+from pipelines.sticker.pairs import from_signed
 
 #: share of the denoising time that previews may take
 SHARE = 0.05
+#: seconds for which a preview is to be seen, before the next one or the picture itself
+LASTS = 0.2
 _LONG_SIDE = 384
+
+
+class Look(Protocol):
+    """A way to see latents. What holds the device is apart from what does not need it."""
+
+    def take(self, pipe: Any, latents: Tensor, height: int, width: int) -> npt.NDArray[Any] | None:
+        """What ``picture`` needs of the latents of a step, on the CPU; None where they have an unknown shape."""
+
+    def picture(self, taken: npt.NDArray[Any]) -> Picture:
+        """One WebP; several pictures lie side by side in rows."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +47,45 @@ class Colours:
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
 
-    def picture(self, latents: npt.NDArray[np.float32]) -> Picture:
-        """``latents`` [N, C, H, W], on the CPU, as one WebP; several pictures lie side by side in rows."""
+    def take(self, pipe: Any, latents: Tensor, height: int, width: int) -> npt.NDArray[np.float32] | None:
+        """[N, C, H, W]."""
+        plain = plain_latents(pipe, latents, height, width)
+        return plain if plain is not None and plain.shape[1] == self.weights.shape[1] else None
+
+    def picture(self, taken: npt.NDArray[np.float32]) -> Picture:
+        """``taken``: latents [N, C, H, W]."""
         # before the last steps most of it is noise, in some schedulers far above 1: bring it to the decoder's range
-        spread = np.maximum(latents.std(axis=(1, 2, 3), keepdims=True), 1.0)
-        colours = np.einsum("rc,nchw->nhwr", self.weights, latents / spread) + self.bias  # [N, H, W, 3]
+        spread = np.maximum(taken.std(axis=(1, 2, 3), keepdims=True), 1.0)
+        colours = np.einsum("rc,nchw->nhwr", self.weights, taken / spread) + self.bias  # [N, H, W, 3]
         values = (colours.clip(0, 1) * 255).round().astype(np.uint8)
         sheet = Image.fromarray(_sheet(values))
         scale = min(8, max(1, _LONG_SIDE // max(sheet.size)))
         return webp(sheet.resize((sheet.width * scale, sheet.height * scale), Image.Resampling.BILINEAR), quality=70)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What the sticker model's decoder draws at 64 px, which takes less time than one step, and is transparent too."""
+
+    vae: StickerAutoencoder
+
+    @torch.no_grad()
+    def take(self, pipe: Any, latents: Tensor, height: int, width: int) -> npt.NDArray[np.uint8]:
+        """[N, 64, 64, 4]."""
+        del pipe, height, width
+        drawn: Any = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)
+        return from_signed(drawn[0]).cpu().numpy()
+
+    def picture(self, taken: npt.NDArray[np.uint8]) -> Picture:
+        return webp(Image.fromarray(_sheet(taken)), quality=70)
+
+
 def _sheet(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """[N, H, W, 3] -> one picture, in rows as long as there are rows."""
-    count, height, width, _ = pictures.shape
+    """[N, H, W, C] -> one picture, in rows as long as there are rows."""
+    count, height, width, channels = pictures.shape
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    sheet = np.zeros((rows * height, columns * width, 3), np.uint8)
+    sheet = np.zeros((rows * height, columns * width, channels), np.uint8)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, columns)
         sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture
@@ -71,6 +108,11 @@ _SDXL = Colours(
     _numbers([150, 140, 130], 1 / 255),
 )
 _KNOWN = {0.18215: _SD, 0.13025: _SDXL}
+
+
+def look_of(vae: Any) -> Look | None:
+    """How to see latents of ``vae`` soon. May decode a small picture, so call it while holding the device."""
+    return Drawn(vae) if isinstance(vae, StickerAutoencoder) else colours_of(vae)
 
 
 def colours_of(vae: Any) -> Colours | None:
@@ -115,13 +157,29 @@ def plain_latents(pipe: Any, latents: Tensor, height: int, width: int) -> npt.ND
     return values
 
 
+def straight_on(scheduler: Any, before: Tensor | None, after: Tensor, index: int) -> Tensor:
+    """Where the latents would end if the flow went straight on from step ``index``: long before they are free of noise.
+
+    On the straight way between a picture and noise (Lipman et al. 2023) the picture is z - sigma v, and a step of
+    Euler's tells v: the difference of the latents over that of the sigmas. Any other scheduler: ``after`` as it is.
+    """
+    if before is None or type(scheduler).__name__ != "FlowMatchEulerDiscreteScheduler":
+        return after
+    now, then = float(scheduler.sigmas[index]), float(scheduler.sigmas[index + 1])
+    return after if now == then else after - then * (after - before) / (then - now)
+
+
 class Budget:
-    """When a preview is due: every eighth of the way, as long as all of them took at most ``SHARE`` of the time."""
+    """When a preview is due: every eighth of the way, as long as all of them took at most ``SHARE`` of the time.
+
+    None is due that would be gone again before it was seen.
+    """
 
     def __init__(self) -> None:
         self.denoising = 0.0
         self.previews = 0.0
         self.shown = 0
+        self.shown_at = 0.0
 
     def due(self, step: int, total: int) -> bool:
         """Whether to draw one after ``step`` of ``total``. The first is drawn by half-way, whatever it costs."""
@@ -129,10 +187,12 @@ class Budget:
             return False
         if self.shown == 0:
             return 2 * step >= total or self.denoising > 1.0
-        cost = self.previews / self.shown
-        return self.previews + cost <= SHARE * self.denoising
+        cost, left = self.previews / self.shown, self.denoising / step * (total - step)
+        seen = min(self.denoising - self.shown_at, left) >= LASTS
+        return seen and self.previews + cost <= SHARE * self.denoising
 
     def spent(self, seconds: float) -> None:
         """One preview took ``seconds``."""
         self.previews += seconds
         self.shown += 1
+        self.shown_at = self.denoising

@@ -76,7 +76,10 @@ class TextRequest(Request):
 
 @register("image", pipeline="pipelines.image:ImagePipeline", task="image")
 class ImageRequest(Request):
-    """Pictures from words. ``scheduler`` empty: the one the model came with."""
+    """Pictures from words. ``scheduler`` empty: the one the model came with.
+
+    ``style`` is for models with drawing styles; empty: the one the words name, else whichever suits them.
+    """
 
     prompt: Prompt
     negative_prompt: str = Field("", max_length=4000)
@@ -89,6 +92,7 @@ class ImageRequest(Request):
     scheduler: Literal[
         "", "ddim", "ddpm", "dpm++ 2m", "dpm++ 2m karras", "euler", "euler a", "heun", "lcm", "pndm", "unipc"
     ] = ""
+    style: Literal["", "glossy", "flat", "noto", "twitter", "firefox"] = ""
 
     def title(self) -> str:
         return title_of(self.prompt)

@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, PNDMScheduler
 from PIL import Image
 
 from pipelines.base import Artifact, Cancelled, Event, Preview, Progress, Result
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.image import ImagePipeline, call_settings, size_step
+from pipelines.image import ImagePipeline
 from pipelines.image_loading import fresh_pipeline
-from pipelines.image_previews import Budget, colours_of, fit_colours, plain_latents
+from pipelines.image_previews import Budget, colours_of, fit_colours, plain_latents, straight_on
 from pipelines.image_schedulers import FLOW, NOISE, fresh_scheduler
+from pipelines.image_settings import call_settings, size_step
 from pipelines.requests import ImageRequest
 from tests.unit import tiny_diffusers
 from tests.unit.turns import FreeTurn
@@ -258,6 +260,17 @@ def test_colours_are_fitted_through_a_real_autoencoder_too(models: dict[str, Ima
     assert np.isfinite(colours.weights).all()
     previews = [event for event in models["sd3"].run(asked(steps=8), FreeTurn(Path())) if isinstance(event, Preview)]
     assert previews
+
+
+def test_a_flow_is_shown_as_where_it_leads_and_not_with_its_noise() -> None:
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(4)
+    picture, noise = torch.full((1, 1, 2, 2), 5.0), torch.randn(1, 1, 2, 2)
+    steps = [float(sigma) * noise + (1 - float(sigma)) * picture for sigma in scheduler.sigmas]
+    for index in range(4):
+        assert torch.allclose(straight_on(scheduler, steps[index], steps[index + 1], index), picture, atol=1e-4)
+    assert straight_on(scheduler, None, noise, 0) is noise
+    assert straight_on(PNDMScheduler(), noise, picture, 0) is picture
 
 
 def test_the_autoencoders_of_stable_diffusion_have_known_colours() -> None:
