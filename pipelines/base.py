@@ -158,7 +158,7 @@ class Progress:
     """How far ``stage`` has come. ``total`` None: unknown. ``unit``: step, token, byte, picture, second or empty.
 
     Stages are words the application translates: waiting, fetching, verifying, converting, loading, generating,
-    denoising, decoding, painting, training, saving.
+    denoising, decoding, painting, reading, training, saving.
     """
 
     stage: str

@@ -82,5 +82,6 @@ def registrations() -> Iterator[Registration]:
 def load_registrations() -> None:
     """Imports the modules that register: ours, then those of installed packages. Cheap after the first call."""
     import_module("pipelines.requests")
+    import_module("pipelines.sticker.own_request")
     for point in entry_points(group=ENTRY_POINTS):
         point.load()

@@ -7,7 +7,8 @@ so that the difference they make can be enlarged when drawing (Ho and Salimans 2
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,6 @@ from torch import Tensor
 
 from pipelines.sticker.autoencoder import StickerAutoencoder
 from pipelines.sticker.drawings import STYLES
-from pipelines.sticker.examples import Examples
 from pipelines.sticker.sheets import sheet
 from pipelines.sticker.text import Text
 from pipelines.sticker.trainer import compiled, plain_config
@@ -26,8 +26,20 @@ DROPPED = 0.1
 SHEET_STEPS, SHEET_GUIDANCE = 16, 3.0
 
 
+class Examples(Protocol):
+    """What the flow learns from."""
+
+    def draw(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Latents [B, 16, 8, 8], styles [B], token states [B, T, 384], their mask [B, T] and pooled [B, 384]."""
+        ...
+
+
 class FlowStage:
-    """``loss``: squared error of the velocity. ``shown``: sentences of the sheet, encoded, a style each."""
+    """``loss``: squared error of the velocity. ``shown``: sentences of the sheet, encoded, a style each.
+
+    ``fast`` compiles the network; ``half`` computes in bfloat16 where that keeps enough. With a ``net`` of the caller's
+    nothing outside is touched: all chance is that of ``seed``.
+    """
 
     name = "flow"
 
@@ -42,10 +54,13 @@ class FlowStage:
         muon: float = 0.0,
         fast: bool = True,
         net: StickerTransformer | None = None,
+        half: bool = True,
+        seed: int = 0,
     ) -> None:
-        self.batch, self.device = batch, device
-        self.random = torch.Generator().manual_seed(0)
-        torch.manual_seed(0)
+        self.batch, self.device, self.half = batch, device, half
+        self.random = torch.Generator().manual_seed(seed)
+        if net is None:
+            torch.manual_seed(seed)
         self.net = (net or StickerTransformer()).to(device)
         inside, other = parameters_of(self.net)
         self.optimizers: list[torch.optim.Optimizer] = [
@@ -69,7 +84,7 @@ class FlowStage:
         noise = torch.randn(latents.shape, generator=self.random).to(self.device)
         times = torch.randn(self.batch, generator=self.random).sigmoid().to(self.device)
         at = times.view(-1, 1, 1, 1)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             found = self._forward(
                 (1 - at) * latents + at * noise,
                 times,
@@ -89,15 +104,26 @@ class FlowStage:
         rows = []
         for style in range(len(STYLES)):
             styles = torch.full((count,), style, device=self.device)
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
                 latents = drawn(net, noise.expand(count, -1, -1, -1), self._shown, styles, SHEET_STEPS, SHEET_GUIDANCE)
                 rows.append(self._vae.draw(latents.to(self._vae.dtype)).float().cpu())
         return sheet(torch.cat(rows), count)
 
 
 @torch.no_grad()
-def drawn(net: Any, latents: Tensor, text: Text, styles: Tensor, steps: int, guidance: float) -> Tensor:
-    """Latents from noise by Euler's method in ``steps`` equal steps, guided away from the unsaid."""
+def drawn(
+    net: Any,
+    latents: Tensor,
+    text: Text,
+    styles: Tensor,
+    steps: int,
+    guidance: float,
+    pause: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Latents from noise by Euler's method in ``steps`` equal steps, guided away from the unsaid.
+
+    ``pause`` is called after each step.
+    """
     silence = torch.zeros_like(text.mask)
     for step in range(steps):
         time, nxt = 1 - step / steps, 1 - (step + 1) / steps
@@ -105,4 +131,5 @@ def drawn(net: Any, latents: Tensor, text: Text, styles: Tensor, steps: int, gui
         said = net(latents, times, text.states, text.mask, text.pooled, styles, return_dict=False).float()
         unsaid = net(latents, times, text.states, silence, 0 * text.pooled, styles, return_dict=False).float()
         latents = latents + (nxt - time) * (unsaid + guidance * (said - unsaid))
+        pause()
     return latents

@@ -115,10 +115,15 @@ class Trainer:
 
     def loss(self) -> float:
         """Mean since it was asked last. Raises ``StudioError`` where it is not a number."""
-        mean = float(torch.stack(self._losses).float().mean()) if self._losses else float("nan")
-        self._losses.clear()
+        mean = self.mean_loss()
         if mean != mean:
             raise StudioError("sticker.nan", "The training ran into numbers that are none. Lower the learning rate.")
+        return mean
+
+    def mean_loss(self) -> float:
+        """Mean since it was asked last, whatever it is."""
+        mean = float(torch.stack(self._losses).float().mean()) if self._losses else float("nan")
+        self._losses.clear()
         return mean
 
     @torch.no_grad()
@@ -138,13 +143,16 @@ class Trainer:
 
     def save(self) -> Path:
         """A checkpoint with everything the next step needs."""
+        return self.checkpoints.save(Position(self.step, self.seconds, self.stage.request()), self.state())
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything the next step needs, on the CPU. There these are the live ones: write them before it."""
         tensors = {f"net.{name}": value for name, value in self.stage.net.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         for place, optimizer in enumerate(self.stage.optimizers):
             tensors |= {f"optimizer.{place}.{name}": value for name, value in _moments(optimizer)}
         tensors["random"] = self.stage.random.get_state()
-        position = Position(self.step, self.seconds, self.stage.request())
-        return self.checkpoints.save(position, {name: value.detach().cpu() for name, value in tensors.items()})
+        return {name: value.detach().cpu() for name, value in tensors.items()}
 
     def resume(self) -> bool:
         """Goes to the newest checkpoint that loads; False where there is none. One of another recipe is refused."""
@@ -160,11 +168,13 @@ class Trainer:
                     folder=str(self.folder),
                     found=str(position.request),
                 )
-            self._restore(position, tensors)
+            self.restore(position, tensors)
             return True
         return False
 
-    def _restore(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
+    def restore(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
+        """Goes to where ``state`` was taken; losses that were not asked for are forgotten."""
+        self._losses.clear()
         self.stage.net.load_state_dict(_under("net.", tensors))
         self.average.load_state_dict(_under("average.", tensors))
         for place, optimizer in enumerate(self.stage.optimizers):
@@ -185,10 +195,13 @@ def _moments(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
 
 def _set_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
     parameters = list(_parameters(optimizer))
+    optimizer.state.clear()
     for key, value in moments.items():
         place, _, name = key.partition(".")
         parameter = parameters[int(place)]
-        optimizer.state[parameter][name] = value.clone() if value.ndim == 0 else value.to(parameter.device)
+        # a fused optimizer counts its steps where its parameters are, any other one on the CPU
+        there = parameter.device if value.ndim or optimizer.defaults.get("fused") else value.device
+        optimizer.state[parameter][name] = value.to(there, copy=True)
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[nn.Parameter]:
@@ -198,8 +211,9 @@ def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[nn.Parameter]:
 
 def plain_config(net: Network) -> dict[str, Any]:
     """The settings the network was made with, as JSON gives them back."""
-    settings: dict[str, Any] = json.loads(json.dumps(dict(net.config)))
-    return {name: value for name, value in settings.items() if not name.startswith("_")}
+    own = {name: value for name, value in net.config.items() if not name.startswith("_")}
+    settings: dict[str, Any] = json.loads(json.dumps(own))
+    return settings
 
 
 Net = TypeVar("Net", bound=nn.Module)

@@ -76,7 +76,8 @@ class JobService:
         update: dict[str, Any] = {}
         if known.task:
             entry = self._catalog.resolve(request.model, known.task)
-            request = known.request.parse({**entry.settings, **request.model_dump(exclude_unset=True)})
+            own = entry.settings if known.kind == known.task else {}  # those of making something, not of training
+            request = known.request.parse({**own, **request.model_dump(exclude_unset=True)})
             update["model"] = entry.name
         if getattr(request, "seed", 0) == -1:
             update["seed"] = secrets.randbelow(MAX_SEED + 1)

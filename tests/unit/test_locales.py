@@ -29,10 +29,14 @@ def fields(template: str) -> set[str]:
 
 
 def marks() -> dict[str, str]:
-    """Template of every mark on the curves of a training, by key."""
-    tree = ast.parse((ROOT / "pipelines" / "training" / "session.py").read_text(encoding="utf-8"))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_mark"]
-    return {ast.literal_eval(call.args[1]): ast.literal_eval(call.args[2]) for call in calls}
+    """Template of every mark on the curves of a training, by key: the literals in a call of ``mark`` or ``_mark``."""
+    found: dict[str, str] = {}
+    for path in sorted((ROOT / "pipelines").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("mark", "_mark"):
+                words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+                found[words[0]] = words[1]
+    return found
 
 
 def raised() -> Iterator[tuple[str, str, str]]:
