@@ -43,8 +43,8 @@ def release(model: Path, out: Path) -> int:
         (out / part).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(weights[name], out / part / weights[name].name)
         shutil.copyfile(model / name / "config.json", out / part / "config.json")
-    scheduler: Any = FlowMatchEulerDiscreteScheduler()
-    scheduler.save_pretrained(out / "scheduler")
+    kind: Any = FlowMatchEulerDiscreteScheduler
+    kind().save_pretrained(out / "scheduler")
     (out / "model_index.json").write_text(json.dumps(_index(), indent=2) + "\n", "utf-8")
     return size
 

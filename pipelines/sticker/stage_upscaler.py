@@ -38,11 +38,12 @@ class UpscalerStage:
         device: torch.device,
         batch: int = 48,
         rate: float = 1e-3,
+        net: StickerUpscaler | None = None,
     ) -> None:
         self.batch, self.device = batch, device
         self.random = torch.Generator().manual_seed(0)
         torch.manual_seed(0)
-        self.net = channels_last(StickerUpscaler().to(device))
+        self.net = channels_last((net or StickerUpscaler()).to(device).train())
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(self.net.parameters(), rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
         ]
