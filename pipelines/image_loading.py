@@ -43,7 +43,7 @@ def open_pipeline(folder: Path, device: Device, parts: Mapping[str, Path]) -> Pi
     index = _index(folder)
     files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     refuse_pickles(files, folder.name)
-    _silence()
+    silence()
     if index.get("_class_name") == StickerPipeline.__name__:
         return _stickers(folder, device, parts.get("text_encoder", folder / "text_encoder"))
     loader = _loader(index, folder.name, [file for file in files if file.endswith(".py")])
@@ -83,7 +83,7 @@ def _read(loader: type[Any], folder: Path, device: Device, more: dict[str, str |
         ) from error
 
 
-def _silence() -> None:
+def silence() -> None:
     """No progress bars on the server's own terminal: progress goes to the person."""
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

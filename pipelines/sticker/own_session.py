@@ -49,10 +49,13 @@ class Asked(Protocol):
 
 
 class OwnSession:
-    """State of one run. ``events`` may be called once."""
+    """State of one run. ``events`` may be called once. A step is ``parts`` batches of the trainer's stage."""
 
-    def __init__(self, request: Asked, settings: dict[str, Any], turn: Turn, trainer: Trainer, board: Board) -> None:
+    def __init__(
+        self, request: Asked, settings: dict[str, Any], turn: Turn, trainer: Trainer, parts: int, board: Board
+    ) -> None:
         self.request, self.turn, self.trainer, self.board = request, turn, trainer, board
+        self._parts, self._batch = parts, parts * trainer.stage.batch
         #: what a checkpoint must agree in: everything but the budget
         self._settings = {name: value for name, value in settings.items() if name not in ("seconds", "steps")}
         self._folder = CheckpointFolder(turn.workspace)
@@ -82,9 +85,9 @@ class OwnSession:
         return min(1.0, max(of_time, of_steps))
 
     def _advance(self) -> None:
-        began = time.perf_counter()
-        self.trainer.advance(self.rate * min(1.0, (1 - self.share) / COOL))
-        self.trainer.seconds += time.perf_counter() - began
+        began = self.turn.device_seconds
+        self.trainer.advance(self.rate * min(1.0, (1 - self.share) / COOL), self._parts, self.turn.checkpoint)
+        self.trainer.seconds += self.turn.device_seconds - began
 
     # ------------------------------------------------------------------------------------- beginning
 
@@ -152,9 +155,9 @@ class OwnSession:
         self._over = last and (self.rollbacks == returns or self.turn.finishing)
 
     def _read(self) -> Iterator[Event]:
-        began = time.perf_counter()
+        began = self.turn.device_seconds
         loss = self.trainer.mean_loss()  # on a GPU the wait for the steps under way is training time
-        self.trainer.seconds += time.perf_counter() - began
+        self.trainer.seconds += self.turn.device_seconds - began
         self._read_at = time.monotonic() + READ_EVERY
         self._limit = self._limit or max(LIMIT, 10 * abs(loss))
         if not abs(loss) < self._limit:
@@ -162,7 +165,7 @@ class OwnSession:
             return
         step, seconds = self.trainer.step, self.trainer.seconds
         rate = self._rate(step, seconds)
-        series = {"loss": (loss,), "trend": (self._smoothed(loss),), "speed": (rate * self.trainer.stage.batch,)}
+        series = {"loss": (loss,), "trend": (self._smoothed(loss),), "speed": (rate * self._batch,)}
         yield Metrics((step,), (seconds,), series, rate, self._left(rate))
         yield self._progress()
 
@@ -251,7 +254,7 @@ class OwnSession:
         facts: dict[str, Scalar] = {
             "steps": trainer.step,
             "seconds": round(trainer.seconds, 3),
-            "pictures_per_second": round(trainer.step * trainer.stage.batch / max(trainer.seconds, 1e-6), 1),
+            "pictures_per_second": round(trainer.step * self._batch / max(trainer.seconds, 1e-6), 1),
             "rollbacks": self.rollbacks,
         }
         return self.board.result(trainer.average, facts, self.turn)

@@ -16,6 +16,7 @@ import torch
 from pipelines.base import Event, Pipeline, Progress, Report, Scalar, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
+from pipelines.image_loading import silence
 from pipelines.sticker.loading import open_stickers
 from pipelines.sticker.own_examples import Encoding, OwnExamples, load_examples, space_of
 from pipelines.sticker.own_left_out import check_count
@@ -31,6 +32,8 @@ from pipelines.verify import class_of
 
 #: pictures decoded before the device is taken to encode them, and the seconds after which fewer will do
 CHUNK, MOMENT = 16, 0.25
+#: pictures learned from at once on a CPU, so that nobody waits longer for the device
+TOGETHER = 8
 CAPTIONS = 32  # of the person's, that the file of weights says
 
 
@@ -53,6 +56,7 @@ class StickerTrainingPipeline(Pipeline):
                 name=weights.name if weights else "none",
             )
         report("loading")
+        silence()
         dtype = torch.bfloat16 if device.dtype == "bfloat16" else torch.float32  # float16 would need loss scaling
         encoder = self.parts.get("text_encoder", weights / "text_encoder")
         self._parts = open_stickers(weights, encoder, device.torch_device, dtype)
@@ -75,7 +79,7 @@ class StickerTrainingPipeline(Pipeline):
         settings = request.model_dump(mode="json") | {"seed": seed}
         history = {"settings": settings, "captions": list(examples.written[:CAPTIONS])}
         board = Board(self._parts, examples, request.title(), facts, history)
-        yield from OwnSession(request, settings, turn, trainer, board).events()
+        yield from OwnSession(request, settings, turn, trainer, _parts(request, examples), board).events()
 
     def unload(self) -> None:
         self._device = self._parts = self._examples = self._trainer = None
@@ -131,7 +135,7 @@ class StickerTrainingPipeline(Pipeline):
             self._parts.vae,
             examples.text(examples.said[:1]),
             examples.device,
-            batch=request.batch,
+            batch=-(-request.batch // _parts(request, examples)),
             rate=request.learning_rate,
             fast=False,
             net=network,
@@ -139,6 +143,11 @@ class StickerTrainingPipeline(Pipeline):
             seed=seed,
         )
         return Trainer(stage, folder)
+
+
+def _parts(request: StickerTrainingRequest, examples: OwnExamples) -> int:
+    """Into how many equal parts a step's pictures are divided; a batch that cannot be grows by a few pictures."""
+    return 1 if examples.device.type == "cuda" else -(-request.batch // TOGETHER)
 
 
 def _chunks(archive: PictureZip, turn: Turn) -> Iterator[tuple[int, list[Own]]]:

@@ -97,21 +97,23 @@ class Trainer:
         self.draw()
         yield f"{self.stage.name}: {self.step - start_step} steps in {minutes:g} minutes, {self.step} in all"
 
-    def advance(self, share: float = 1.0) -> None:
-        """One step at ``share`` of the learning rate."""
+    def advance(self, share: float = 1.0, parts: int = 1, pause: Callable[[], None] = lambda: None) -> None:
+        """One step at ``share`` of the learning rate, from ``parts`` batches; ``pause`` is called after each."""
         factor = min(1.0, (self.step + 1) / WARM_UP) * max(LOWEST, share)
         for optimizer, rates in zip(self.stage.optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-        loss = self.stage.loss()
-        loss.backward()  # type: ignore[no-untyped-call]
+        for _ in range(parts):
+            loss = self.stage.loss()
+            (loss / parts).backward()  # type: ignore[no-untyped-call]
+            self._losses.append(loss.detach())
+            pause()
         nn.utils.clip_grad_norm_(self.stage.net.parameters(), 1.0)
         for optimizer in self.stage.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self._follow()
-        self._losses.append(loss.detach())
 
     def loss(self) -> float:
         """Mean since it was asked last. Raises ``StudioError`` where it is not a number."""

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from pipelines.base import Cancelled, Event, Mark, Metrics, Progress, Result, Sample
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.sticker import own_result, own_session
+from pipelines.sticker import own_result, own_session, own_training
 from pipelines.sticker.own_examples import load_examples
 from pipelines.sticker.own_request import StickerTrainingRequest
 from pipelines.sticker.own_training import StickerTrainingPipeline
@@ -262,6 +263,41 @@ def test_what_the_zip_holds_besides_is_marked_and_kept_in_the_facts(model: Path,
 def test_a_zip_of_which_too_little_can_be_decoded_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="The zip holds 19 pictures that can be learned from"):
         train(model, asked(), turn(tmp_path, own_zip(19, **{"bad one.png": "no"})))
+
+
+class Elsewhere(FreeTurn):
+    """Somebody else has the device at every checkpoint for ten times as long as a part of a step takes."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.away = 0.0
+
+    @property
+    def device_seconds(self) -> float:
+        return super().device_seconds - self.away
+
+    def checkpoint(self) -> None:
+        began = time.monotonic()
+        time.sleep(0.02)
+        super().checkpoint()
+        self.away += time.monotonic() - began
+
+
+def test_a_step_is_taken_in_parts_and_waits_between_them_take_no_time(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_training, "TOGETHER", 2)
+    tmp_path.joinpath("a").mkdir()
+    where = Elsewhere(tmp_path / "a", {PICTURES: own_zip(20)})
+    began = time.monotonic()
+    parted = train(model, asked(batch=6, steps=20), where)
+    wall = time.monotonic() - began
+    assert where.checkpoints > 20 * 4
+    assert where.away > 20 * 4 * 0.02
+    assert float(result(parted).facts["seconds"]) < wall - where.away
+    monkeypatch.setattr(own_training, "TOGETHER", 4)
+    two = weights(train(model, asked(batch=5, steps=2), turn(tmp_path / "b")))
+    assert same(two, weights(train(model, asked(batch=5, steps=2), turn(tmp_path / "c"))))
 
 
 def test_examples_of_another_zip_or_model_are_not_taken_for_these(model: Path, tmp_path: Path) -> None:
