@@ -95,7 +95,7 @@ export function notice(box, view) {
   fill(box, `${view.job}${words}`, () => [icon(view.state === "failed" ? "alert" : "info"), el("p", {}, words)]);
 }
 
-/** The frame of every stage: notice, progress, and what `draw(body, view)` puts between. */
+/** The frame of every stage: notice, progress, and what `draw(body, view)` puts between. Gives back what draws it again. */
 export function stageOf(kind, element, props, trigger, watch, draw) {
   const box = el("div.notice", {role: "alert", hidden: true});
   const line = el("div.progress-line", {hidden: true, "aria-live": "polite"});
@@ -111,6 +111,7 @@ export function stageOf(kind, element, props, trigger, watch, draw) {
   watch("value", show);
   show();
   setTimeout(() => trigger("mounted"), 0);
+  return show;
 }
 
 /** An empty stage invites: a title, a line, and things to click that run at once. */

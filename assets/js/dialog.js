@@ -67,8 +67,10 @@ function recipe(item) {
     }
     rows.push([has(`field.${name}`) ? t(`field.${name}`) : name, /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : shown(valueOf(name, value))]);
   }
+  for (const name of ["english", "unknown"]) if (made.facts?.[name]) rows.push([t(`fact.${name}`), made.facts[name]]);
   if (made.model_sha256) rows.push(["sha256", `${made.model_sha256.slice(0, 16)}…`]);
   if (made.versions) rows.push([t("item.versions"), [made.studio, shown(made.versions)].filter(Boolean).join(", ")]);
+  if (made.credits) rows.push([t("image.credits"), made.credits.join("; ")]);
   return el("dl.recipe", {}, rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 

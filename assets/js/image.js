@@ -4,7 +4,7 @@ import {example, invitation, send, stageOf} from "./bench.js";
 import {button, el, fill, icon, address} from "./dom.js";
 import {roving} from "./keys.js";
 import {openItem, itemActions} from "./dialog.js";
-import {t, titled, titleOf} from "./words.js";
+import {t, titled, titleOf, valueOf} from "./words.js";
 
 export function modelCard(model, kind) {
   const facts = [
@@ -20,11 +20,14 @@ export function modelCard(model, kind) {
     button(t("model.use"), {onclick: () => send({action: "model", kind, name: model.name})}));
 }
 
+/** Whether the chosen model draws stickers; what it has of its own stands on the bench (see `traits`). */
+const drawsStickers = () => document.getElementById("image-bench").hasAttribute("data-styles");
+
 function empty(fixed, models) {
-  const ready = models.some((model) => model.ready);
-  const examples = Array.from({length: fixed.examples}, (_, index) =>
-    example("image", index, el("span", {}, t(`image.example.${index}`))));
-  if (ready) return invitation("image", {title: t("image.empty"), more: t("image.empty.more"), examples});
+  const kind = drawsStickers() ? "sticker." : "image.";
+  const examples = fixed.examples.map((key, index) => (key.startsWith(kind) ? example("image", index, el("span", {}, t(key))) : null)).filter(Boolean);
+  const invited = models.some((model) => model.ready || model.default);
+  if (invited) return invitation("image", {title: t(`${kind}empty`), more: t(`${kind}empty.more`), examples});
   const list = el("ul.models", {}, models.map((model) => modelCard(model, "image")));
   return invitation("image", {title: t("image.none"), more: t("image.none.more"), extra: list});
 }
@@ -44,10 +47,31 @@ export function toFetch(element, props, trigger, watch) {
   setTimeout(() => trigger("mounted"), 0);
 }
 
+/** Under the settings: the size where there is only one, and whose work the model was made of. */
+export function traits(element, props, trigger, watch) {
+  const box = element.querySelector(".widget");
+  const show = () => {
+    const {styles = false, size = "", credits = []} = props.value ?? {};
+    const bench = element.closest(".bench");
+    bench.toggleAttribute("data-styles", styles);
+    bench.toggleAttribute("data-one-size", Boolean(size));
+    box.replaceChildren(...[size ? el("p", {}, t("image.size", {size})) : "", credits.length ? thanks(credits) : ""]);
+    document.dispatchEvent(new CustomEvent("atelier-model"));
+  };
+  watch("value", show);
+  show();
+  setTimeout(() => trigger("mounted"), 0);
+}
+
+const thanks = (credits) => el("details.credits", {id: "image-credits"}, el("summary", {}, t("image.credits")),
+  el("p", {}, t("image.credits.more")),
+  el("ul", {}, credits.map((one) => el("li", {},
+    el("a", {href: one.homepage, target: "_blank", rel: "noopener noreferrer"}, one.title), el("span", {}, `${one.author} · ${one.licence}`)))));
+
 function preview(body, view) {
   const now = view.preview;
   const shape = now ? `aspect-ratio:${now.width}/${now.height};--ratio:${now.width / now.height}` : "";
-  fill(body, `preview${view.job}`, () => el("figure.preview", {}, el("img", {alt: ""}), el("figcaption")));
+  fill(body, `preview${view.job}`, () => el("figure.preview", {}, el("img.checker", {alt: ""}), el("figcaption")));
   const image = body.querySelector("img");
   image.hidden = !now;
   if (!now) return;
@@ -60,22 +84,35 @@ function grid(body, view) {
   const key = `grid${view.job}${view.items.map((item) => item.id).join()}`;
   fill(body, key, () => {
     const many = view.items.length > 8;
-    const row = el(`div.pictures.pictures-${many ? "many" : view.items.length}`, {role: "group"},
+    const row = el(`div.pictures.pictures-${many ? "many" : view.items.length}`, {role: "group", style: `--natural:${view.items[0].width}px`},
       view.items.map((item) => el(`button.picture.checker${many && item.name === "samples.png" ? ".picture-large" : ""}`, {type: "button", style: `--ratio:${item.width / item.height}`, "aria-label": `${t("item.open")}: ${titleOf(item)}`, onclick: () => openItem(item, view.items)},
         el("img", {src: address(item.url), alt: titleOf(item), width: item.width, height: item.height}))));
     roving(row, "button");
     const tools = view.items.length === 1 ? itemActions(view.items[0]) : null;
-    return [row, el("div.facts", {}, el("span", {}, `${t("fact.seed")} ${view.seed}`), tools)];
+    return [row, reading(view.facts ?? {}), el("div.facts", {}, el("span", {}, `${t("fact.seed")} ${view.seed}`), tools)];
   });
 }
 
+/** How a sticker model took the words, where it did not take them as they are. */
+function reading({english, unknown, drawn}) {
+  const lines = [
+    english ? t("image.read", {words: english}) : "",
+    drawn ? t("image.drawn", {style: valueOf("style", drawn)}) : "",
+    unknown ? t("image.unknown", {words: unknown}) : "",
+  ].filter(Boolean);
+  return lines.length ? el("div.reading", {}, lines.map((words) => el("p", {}, words))) : null;
+}
+
 export function stagePictures(kind) {
-  return (element, props, trigger, watch, fixed) =>
-    stageOf(kind, element, props, trigger, watch, (body, view) => {
+  return (element, props, trigger, watch, fixed) => {
+    const draw = (body, view) => {
       const pictures = (view.items ?? []).filter((item) => item.media_type.startsWith("image/"));
       if (pictures.length) grid(body, {...view, items: pictures});
       else if (["queued", "running", "paused"].includes(view.state)) preview(body, view);
-      else if (kind === "image") fill(body, `empty${view.state}${(view.models ?? []).map((model) => model.ready)}`, () => (view.state === "failed" && view.job ? [] : [empty(fixed, view.models ?? fixed.models)]));
+      else if (kind === "image") fill(body, `empty${view.state}${drawsStickers()}${(view.models ?? []).map((model) => model.ready)}`, () => (view.state === "failed" && view.job ? [] : [empty(fixed, view.models ?? fixed.models)]));
       else body.replaceChildren();
-    });
+    };
+    const again = stageOf(kind, element, props, trigger, watch, draw);
+    if (kind === "image") document.addEventListener("atelier-model", again);
+  };
 }

@@ -2,7 +2,7 @@
 
 import {settled, mark} from "./bench.js";
 import {courier, footer, header, strip} from "./frame.js";
-import {stagePictures, toFetch} from "./image.js";
+import {stagePictures, toFetch, traits} from "./image.js";
 import "./keys.js";
 import {film, library} from "./shelf.js";
 import {choices, drop, stageStyle} from "./style.js";
@@ -12,6 +12,7 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop,
+  traits,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),

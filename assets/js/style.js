@@ -113,14 +113,15 @@ export function drop(element, props, trigger, watch, fixed) {
 /** A group of cards with a picture each, of which one is chosen: a radio group to keys and screen readers. */
 export function choices(element, props, trigger, watch, fixed) {
   const group = el(`div.choices.choices-${fixed.layout}`, {role: "radiogroup", "aria-label": titled(fixed.label)});
-  element.querySelector(".widget").replaceChildren(group);
+  const heading = fixed.heading ? el("div.choices-head", {}, el("span", {}, titled(fixed.label)), el("p", {}, t(fixed.heading))) : "";
+  element.querySelector(".widget").replaceChildren(heading, group);
   const cards = fixed.choices.map((choice) => el("button.choice", {type: "button", role: "radio", title: titled(choice.title), data: {value: choice.id}},
     choice.url ? el("img", {src: address(choice.url), alt: "", loading: "lazy"}) : null,
     el("span.choice-title", {}, titled(choice.title)),
     choice.about ? el("span.choice-about", {}, titled(choice.about)) : null));
   group.append(...cards);
   const show = (scroll = true) => {
-    const value = props.value || fixed.choices[0]?.id;
+    const value = props.value || fixed.choices[0]?.id; // the first may be the empty one
     for (const card of cards) {
       const chosen = card.dataset.value === value;
       card.setAttribute("aria-checked", String(chosen));

@@ -66,13 +66,14 @@ class Making:
             gr.Textbox(label="prompt"),
             gr.Textbox("", label="negative_prompt"),
             gr.Textbox("", label="model"),
-            gr.Number(20, label="steps"),
-            gr.Number(5, label="guidance"),
-            gr.Number(512, label="width"),
-            gr.Number(512, label="height"),
+            gr.Number(-1, label="steps"),
+            gr.Number(-1, label="guidance"),
+            gr.Number(-1, label="width"),
+            gr.Number(-1, label="height"),
             gr.Number(1, label="count"),
             gr.Number(-1, label="seed"),
             gr.Textbox("", label="scheduler"),
+            gr.Textbox("", label="style"),
         ]
 
     async def generate_text(
@@ -136,25 +137,28 @@ class Making:
         count: float,
         seed: float,
         scheduler: str,
+        style: str,
         request: gr.Request,
     ) -> AsyncIterator[tuple[list[str], Info]]:
-        """Make pictures from words; streams progress in info, ends with the PNG files.
+        """Make pictures from words; streams progress in info, ends with the PNG files, transparent ones of stickers.
 
         Args:
             prompt: What the picture shows.
             negative_prompt: What it should not show.
             model: A catalogue name or a Hugging Face id; empty for the default.
-            steps: Denoising steps, 1 to 150.
-            guidance: How closely to follow the prompt, 0 to 30.
-            width: In pixels, 64 to 2048, a multiple of 8.
-            height: In pixels, 64 to 2048, a multiple of 8.
+            steps: Denoising steps, 1 to 150; -1 for what the model gives its best with.
+            guidance: How closely to follow the prompt, 0 to 30; -1 for what the model gives its best with.
+            width: In pixels, 64 to 2048, a multiple of 8; -1 for the model's own. Stickers are 256.
+            height: In pixels, 64 to 2048, a multiple of 8; -1 for the model's own. Stickers are 256.
             count: Pictures, 1 to 8.
             seed: The same seed gives the same pictures; -1 for a fresh one, returned in info.
             scheduler: Name of a sampler; empty for the model's own.
+            style: How stickers are drawn: glossy, flat, noto, twitter or firefox; empty for what suits the words.
         """
+        own = {"steps": steps, "guidance": guidance, "width": width, "height": height}
         values = {
-            "prompt": prompt, "negative_prompt": negative_prompt, "model": model, "steps": steps, "guidance": guidance,
-            "width": width, "height": height, "count": count, "seed": seed, "scheduler": scheduler,
+            "prompt": prompt, "negative_prompt": negative_prompt, "model": model, "count": count, "seed": seed,
+            "scheduler": scheduler, "style": style, **{name: value for name, value in own.items() if value != -1},
         }  # fmt: skip
         async for items, info in self._make(owner_of(request), "image", values):
             yield [self._file(item) for item in items], info

@@ -1,4 +1,8 @@
-"""The Image tab: pictures from words, seen while they come out of the noise."""
+"""The Image tab: pictures from words, seen while they come out of the noise.
+
+What is asked depends on the model: stickers have drawing styles and one size, others a size of their own choice. The
+server says which (``traits``), the style sheet hides the rest, and a hidden control is not part of the request.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
+from pipelines.entries import Entry
 from pipelines.requests import ImageRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, t
+from studio.tabs.gallery import drawing_styles
 from studio.tabs.modelled import ModelTab
-from studio.tabs.models import model_cards
-from studio.tabs.parts import Updates, actions, area, bench, film, more, stage
+from studio.tabs.models import chosen_first, model_cards
+from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, more, stage
 from studio.tabs.views import View
+from studio.widgets import widget
 
 #: (name of a scheduler in the request, as it is called where it was published)
 SCHEDULERS = (
@@ -60,7 +67,11 @@ class ImageTab(ModelTab):
     request = ImageRequest
     view = PicturesView
     per_second = 4
-    examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"prompt": f"image.example.{n}"} for n in range(4))
+    #: prompts as strings of the locales: pictures, then stickers
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        *({"prompt": f"image.example.{n}"} for n in range(4)),
+        *({"prompt": f"sticker.example.{n}"} for n in range(6)),
+    )
 
     def build(self) -> None:
         controls = self.controls
@@ -71,7 +82,8 @@ class ImageTab(ModelTab):
                 self.lay_note()
             with area("stage", self.kind):
                 cards = model_cards(self.studio, self.kind)
-                self.stage = stage(self.kind, models=cards, examples=len(self.examples))
+                prompts = [example["prompt"] for example in self.examples]
+                self.stage = stage(self.kind, models=cards, examples=prompts)
             with area("more", self.kind):
                 self._settings()
             with area("film", self.kind):
@@ -81,10 +93,14 @@ class ImageTab(ModelTab):
         controls = self.controls
         with gr.Group(elem_classes="common"):
             self.lay_menu()
+            styles: dict[str, Any] = {"choices": drawing_styles(), "layout": "words", "label": "field.style"}
+            controls.keep("style", widget("choices", "image-style", "", heading="help.image.style", **styles))
             with gr.Row(elem_classes="pair"):
                 controls.slider("width")
                 controls.slider("height")
             controls.slider("count")
+            first = self.traits_of(chosen_first(self.studio, self.kind))
+            self.traits = widget("traits", "image-traits", first, events=("mounted",))
         with more(self.kind):
             controls.text("negative_prompt", lines=2, max_lines=6)
             controls.slider("steps")
@@ -93,6 +109,31 @@ class ImageTab(ModelTab):
             controls.menu("scheduler", schedulers)
             controls.seed()
 
+    def wire(self) -> None:
+        super().wire()
+        for told in (self.traits.mounted, self.menu.change):
+            told(self.describe, self.menu, self.traits, **QUIET)
+
+    def describe(self, model: str | None) -> dict[str, Any]:
+        return self.traits_of(self.entry(model))
+
+    def traits_of(self, entry: Entry | None) -> dict[str, Any]:
+        """What the chosen model has of its own: drawing styles, one size, people to thank."""
+        if entry is None:
+            return {}
+        size = " × ".join(str(entry.settings[name]) for name in ("width", "height") if name in entry.fixed)
+        credited = [credit.model_dump() for credit in self.studio.catalog.credits(entry)]
+        return {"styles": bool(entry.styles), "size": size, "credits": credited}
+
+    def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
+        """Without what the model has no choice in: its own settings take that place."""
+        values = super().values(posted)
+        entry = self.entry(values.get("model"))
+        if entry is None:
+            return values
+        without = {*entry.fixed, *(() if entry.styles else ("style",))}
+        return {name: value for name, value in values.items() if name not in without}
+
     def greeting(self, owner: str, language: Language) -> Updates:
         """Which models are here now, too: one may have been fetched since the page was built."""
         idle = {"state": "idle", "models": model_cards(self.studio, self.kind)}
@@ -100,7 +141,7 @@ class ImageTab(ModelTab):
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, settings, language)
-        if str(settings.get("prompt", "")).startswith("image.example."):
+        if str(settings.get("prompt", "")).startswith(("image.example.", "sticker.example.")):
             updates[self.controls.fields["prompt"]] = t(settings["prompt"], language)
         return updates
 

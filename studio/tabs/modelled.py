@@ -51,12 +51,16 @@ class ModelTab(Tab):
         choices = menu_choices(self.studio, self.kind, language_of(request))
         return gr.Dropdown(choices=choices), self.announce(model)
 
-    def announce(self, model: str | None) -> dict[str, Any] | None:
+    def entry(self, model: str | None) -> Entry | None:
+        """The model that is chosen; None where there is none of that name, which is said when it is used."""
         try:
-            entry = self.studio.catalog.resolve(model or "", self.kind)
-        except StudioError:  # said when it is used
+            return self.studio.catalog.resolve(model or "", self.kind)
+        except StudioError:
             return None
-        return None if self.studio.catalog.is_ready(entry) else fetch_note(self.studio, entry)
+
+    def announce(self, model: str | None) -> dict[str, Any] | None:
+        entry = self.entry(model)
+        return None if entry is None or self.studio.catalog.is_ready(entry) else fetch_note(self.studio, entry)
 
     def prefer(self, model: str | None, *posted: Any) -> Updates:
         """Sets what the chosen model wants; what only another model wanted goes back to where it was."""

@@ -149,3 +149,16 @@ def test_the_endpoints_are_mcp_tools_too(studio: Server) -> None:
     schema = httpx.get(studio.url + "/gradio_api/mcp/schema").json()
     named = {tool["name"] for tool in schema}
     assert {"generate_text", "generate_image", "transfer_style", "start_training", "get_job"} <= named
+
+
+def test_stickers_are_made_as_the_model_does_them_best_where_nothing_else_is_asked(client: Client) -> None:
+    pictures, info = client.predict(prompt="红色的苹果", model="tiny-stickers", seed=5, api_name="/generate_image")
+    assert (info["seed"], info["english"]) == (5, "red apple")
+    (shown,) = pictures
+    data = Path(shown["image"]).read_bytes()
+    picture = Image.open(io.BytesIO(data))
+    assert (picture.mode, picture.size) == ("RGBA", (256, 256))
+    recipe = extract(data)
+    assert recipe is not None
+    own = {"steps": 24, "guidance": 3.0, "width": 256, "height": 256, "style": "", "count": 1}
+    assert own.items() <= recipe["settings"].items()

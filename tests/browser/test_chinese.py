@@ -32,7 +32,7 @@ WORDS = """() => {
 NAMES = re.compile(
     r"Atelier|atelier from source|Hugging Face|Ctrl\+Enter|Esc|Apache-2\.0|API|SmolLM2|Magenta|Llama|Qwen3|DPM\+\+|"
     r"Karras|UniPC|Euler|Heun|MNIST|Fashion|PNG|JPEG|WebP|GIF|BMP|TIFF|GAN|R1|CPU|GPU|Intel|AMD|Xeon|EPYC|GB|MB|kB|px|"
-    r"tiny-sd|(?:number input for|range slider for)? ?Top-[pk]"
+    r"tiny-sd|tiny-stickers|(?:number input for|range slider for)? ?Top-[pk]"
 )
 
 
