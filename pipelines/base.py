@@ -23,6 +23,9 @@ from pipelines.errors import StudioError
 
 Scalar: TypeAlias = str | int | float | bool
 
+#: the folder in a job's workspace for what only a further attempt needs, such as large checkpoints
+ATTEMPT = "attempt"
+
 
 class Cancelled(Exception):  # noqa: N818 - it is a request of the person, not a fault
     """Raised inside ``turn.checkpoint()`` when this job, and only this job, was cancelled."""
@@ -265,7 +268,10 @@ class Turn(Protocol):
 
     @property
     def workspace(self) -> Path:
-        """A folder of this job that survives a restart. Checkpoints go here, written beside and renamed."""
+        """A folder of this job that survives a restart. Checkpoints go here, written beside and renamed.
+
+        Whatever lies in ``workspace / ATTEMPT`` goes once the job cannot be resumed any more.
+        """
 
     def checkpoint(self) -> None:
         """Gives way where someone else should go; waits while paused; raises ``Cancelled``."""

@@ -22,7 +22,7 @@ from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.sticker.own_result import Board
 from pipelines.sticker.trainer import Trainer
-from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
+from pipelines.training.checkpoints import BrokenCheckpoint, Position
 
 SERIES = ("loss", "trend", "speed")
 READ_EVERY = 0.5  # seconds on the wall; a step takes a tenth of one
@@ -58,7 +58,7 @@ class OwnSession:
         self._parts, self._batch = parts, parts * trainer.stage.batch
         #: what a checkpoint must agree in: everything but the budget
         self._settings = {name: value for name, value in settings.items() if name not in ("seconds", "steps")}
-        self._folder = CheckpointFolder(turn.workspace)
+        self._folder = trainer.checkpoints
         self.rate, self.rollbacks = 1.0, 0
         self._trend, self._limit = math.nan, 0.0
         self._recent: deque[tuple[int, float]] = deque(maxlen=8)

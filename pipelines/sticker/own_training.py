@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from pipelines.base import Event, Pipeline, Progress, Report, Scalar, Turn
+from pipelines.base import ATTEMPT, Event, Pipeline, Progress, Report, Scalar, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.image_loading import silence
@@ -65,14 +65,16 @@ class StickerTrainingPipeline(Pipeline):
     def run(self, request: StickerTrainingRequest, turn: Turn) -> Iterator[Event]:
         """``Progress`` while the pictures are read, then ``Metrics``, ``Sample``, ``Mark``, and a ``Result``.
 
-        Goes on from the checkpoint in ``turn.workspace`` where there is one. Raises ``StudioError`` for a zip that
+        Goes on from the checkpoint in the job's folder where there is one. Raises ``StudioError`` for a zip that
         cannot be learned from, a checkpoint of other settings, a full disk, or a training that diverges every time.
         """
         if self._device is None or self._parts is None:
             raise RuntimeError("run before load")
-        self._examples = examples = yield from self._read(request, turn, self._parts)
+        folder = turn.workspace / ATTEMPT
+        folder.mkdir(exist_ok=True)
+        self._examples = examples = yield from self._read(request, turn, self._parts, folder / "examples.safetensors")
         seed = request.seed if request.seed >= 0 else secrets.randbelow(2**32)
-        self._trainer = trainer = self._built(request, seed, examples, turn.workspace)
+        self._trainer = trainer = self._built(request, seed, examples, folder)
         facts: dict[str, Scalar] = {"seed": seed, "pictures": len(examples), "trained_from": request.start}
         if examples.left_out:
             facts["left_out"] = examples.left_out
@@ -98,11 +100,11 @@ class StickerTrainingPipeline(Pipeline):
     # ------------------------------------------------------------------------------------ beginning
 
     def _read(
-        self, request: StickerTrainingRequest, turn: Turn, parts: StickerPipeline
+        self, request: StickerTrainingRequest, turn: Turn, parts: StickerPipeline, path: Path
     ) -> Generator[Event, None, OwnExamples]:
-        """The pictures, encoded: those of an earlier attempt where there are any, else from the zip."""
+        """The pictures, encoded: those of an earlier attempt, kept at ``path``, else from the zip."""
         place, dtype = torch.device(parts.vae.device), parts.vae.dtype
-        path, of = turn.workspace / "examples.safetensors", f"{request.pictures} in {space_of(parts.vae)}"
+        of = f"{request.pictures} in {space_of(parts.vae)}"
         if (found := load_examples(path, of, place, dtype)) is not None:
             return found
         encoding = Encoding(parts.vae, parts.tokenizer, parts.text_encoder, place)

@@ -7,6 +7,7 @@ training have places of their own, so that neither waits for the other to end; i
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
+from pipelines.base import ATTEMPT
 from pipelines.durable import DiskFull
 from pipelines.registry import registration
 from studio.engine.events import RETRY_SECONDS, EventLog
@@ -56,6 +58,7 @@ class Dispatch:
             self._rows.move(job.id, "interrupted", LIVE, error=CLOSED)
         for job in reversed(self._rows.find(states=("done",), limit=100)):
             self._learn(job.kind, job.device_seconds)
+        self._sweep()
         with self._lock:
             self._queue = self._rows.find(states=("queued",), oldest_first=True)
         self._host.start(self._receive, self._lost)
@@ -83,6 +86,7 @@ class Dispatch:
             if waiting is not None and what in ("cancel", "finish"):
                 self._queue.remove(waiting)
                 self._rows.move(job.id, "cancelled", LIVE)
+                self._clear(job.id)
                 return True
             if job.id not in self._handed:
                 return False
@@ -185,6 +189,8 @@ class Dispatch:
         )
         if end.state == "done":
             self._learn(job.kind, end.device_seconds - job.device_seconds)
+        if end.state != "interrupted":
+            self._clear(end.job_id)
         with self._lock:
             self._forget(end.job_id)
             self._pump()
@@ -209,6 +215,19 @@ class Dispatch:
                     self._queue.insert(0, job)
             self._ready = None
             self._vitals = Vitals(0, (), None, {})
+
+    # --------------------------------------------------------------------- folders of jobs
+
+    def _clear(self, job_id: str) -> None:
+        """Deletes what only a further attempt would have needed. After the job's end is written down, never before."""
+        shutil.rmtree(self._settings.data / "jobs" / job_id / ATTEMPT, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """The same of jobs whose end was written down just before a kill."""
+        going_on = {job.id for job in self._rows.find(states=(*LIVE, "interrupted"))}
+        for folder in (self._settings.data / "jobs").glob(f"*/{ATTEMPT}"):
+            if folder.parent.name not in going_on:
+                self._clear(folder.parent.name)
 
     # --------------------------------------------------------------------- inside, lock held
 

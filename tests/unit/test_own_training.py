@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipelines.base import Cancelled, Event, Mark, Metrics, Progress, Result, Sample
+from pipelines.base import ATTEMPT, Cancelled, Event, Mark, Metrics, Progress, Result, Sample
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.sticker import own_result, own_session, own_training
@@ -78,7 +78,7 @@ def weights(events: list[Event]) -> dict[str, Tensor]:
 
 def state(folder: Path) -> dict[str, Tensor]:
     """Everything in the newest checkpoint: weights, averages, moments, chance."""
-    checkpoints = CheckpointFolder(folder)
+    checkpoints = CheckpointFolder(folder / ATTEMPT)
     return checkpoints.load(checkpoints.paths()[0])[1]
 
 
@@ -164,7 +164,7 @@ def test_a_torn_checkpoint_is_passed_over_and_one_of_other_settings_is_refused(
     train(model, asked(), turn(tmp_path))
     with pytest.raises(StudioError, match=r"other settings \(batch\)"):
         train(model, asked(batch=5), turn(tmp_path))
-    newest = CheckpointFolder(tmp_path).paths()[0]
+    newest = CheckpointFolder(tmp_path / ATTEMPT).paths()[0]
     newest.write_bytes(newest.read_bytes()[:500])
     said = marks(train(model, asked(steps=7), turn(tmp_path)))
     assert said[-1] == "resumed at step 5"
@@ -217,7 +217,7 @@ def test_ending_early_keeps_what_was_learned_and_a_cancel_leaves_nothing(model: 
 def test_a_cancel_is_heard_while_the_pictures_are_read(model: Path, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         train(model, asked(), turn(tmp_path, cancel_after=1))
-    assert not list(tmp_path.glob("*.safetensors"))
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def _poison(monkeypatch: pytest.MonkeyPatch, when: set[int], times: int = 1) -> None:
@@ -302,7 +302,7 @@ def test_a_step_is_taken_in_parts_and_waits_between_them_take_no_time(
 
 def test_examples_of_another_zip_or_model_are_not_taken_for_these(model: Path, tmp_path: Path) -> None:
     train(model, asked(steps=1), turn(tmp_path))
-    path = tmp_path / "examples.safetensors"
+    path = tmp_path / ATTEMPT / "examples.safetensors"
     assert load_examples(path, "something else", torch.device("cpu"), torch.float32) is None
     path.write_bytes(path.read_bytes()[:100])
     assert load_examples(path, "x", torch.device("cpu"), torch.float32) is None
