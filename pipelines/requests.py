@@ -127,10 +127,14 @@ class StyleRequest(Request):
 
 @register("training", pipeline="pipelines.training.pipeline:TrainingPipeline", interactive=False)
 class TrainingRequest(Request):
-    """A GAN trained on a data set.
+    """A GAN or a VAE trained on a data set.
 
     Ends after ``seconds`` of device time or after ``steps``, whichever comes first; 0: no such limit.
     ``recipe`` names the losses and networks; where a value is not given, the recipe's own default takes its place.
+    ``recipe_names`` says which of the other fields a recipe looks at. ``conditional``: the networks are told the class
+    of each picture. ``d_rate`` is the discriminator's learning rate over the generator's, ``d_steps`` its updates in
+    each step. ``instance_noise`` is a standard deviation and fades over the run. ``warmup`` is the share of the run
+    over which the divergence comes to its weight ``beta``; ``free_bits`` are nats for each number of the code.
     """
 
     recipe: str = "r1"
@@ -143,6 +147,14 @@ class TrainingRequest(Request):
     learning_rate: float = Field(1e-3, gt=0, le=0.1)
     gamma: float = Field(1.0, ge=0, le=100)
     penalty_every: int = Field(4, ge=1, le=64)
+    conditional: bool = False
+    d_rate: float = Field(1.0, gt=0, le=10)
+    d_steps: int = Field(1, ge=1, le=10)
+    label_smoothing: float = Field(0.0, ge=0, le=0.5)
+    instance_noise: float = Field(0.0, ge=0, le=1)
+    beta: float = Field(1.0, ge=0, le=100)
+    warmup: float = Field(0.1, ge=0, le=1)
+    free_bits: float = Field(0.0, ge=0, le=10)
     seed: Seed = -1
 
     @model_validator(mode="before")
@@ -165,15 +177,29 @@ class TrainingRequest(Request):
             )
         return self
 
+    @model_validator(mode="after")
+    def _some_classes(self) -> TrainingRequest:
+        if self.conditional and not dataset_info(self.dataset).classes:
+            raise StudioError(
+                "training.classes",
+                "The pictures of {name} have no classes. Train without them, or choose data that has some.",
+                name=self.dataset,
+            )
+        return self
+
     def title(self) -> str:
         return f"{self.recipe} · {self.dataset}"
 
 
 @register("sample", pipeline="pipelines.training.sampler:SamplePipeline")
 class SampleRequest(Request):
-    """New pictures from a generator trained here. ``generator`` is the sha256 of its safetensors file."""
+    """New pictures from a generator trained here. ``generator`` is the sha256 of its safetensors file.
+
+    ``label`` is the number of the class to draw, for a generator that was told classes; -1: all of them in turn.
+    """
 
     generator: Digest
+    label: int = Field(-1, ge=-1, le=999)
     count: int = Field(16, ge=1, le=256)
     truncation: float = Field(1.0, ge=0, le=2)
     seed: Seed = -1

@@ -6,11 +6,14 @@ Knows decay with warm-up, so that the first seconds of a training are not shown 
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 LONGEST = 0.995
+
+N = TypeVar("N", bound=nn.Module)
 
 
 def decay(updates: int, longest: float = LONGEST) -> float:
@@ -18,7 +21,7 @@ def decay(updates: int, longest: float = LONGEST) -> float:
     return min(longest, (1 + updates) / (10 + updates))
 
 
-def averaged_copy(live: nn.Module) -> nn.Module:
+def averaged_copy(live: N) -> N:
     """A frozen copy in evaluation mode, to be kept up by ``average``."""
     return copy.deepcopy(live).requires_grad_(False).eval()
 

@@ -1,13 +1,15 @@
 """One step of a generative adversarial network, whatever its networks and losses.
 
 Both networks learn from the same fake pictures: the generator's graph is kept while the discriminator learns, which
-saves a pass in three. The discriminator's weights are frozen while the generator learns through it.
+saves a pass in three. The discriminator's weights are frozen while the generator learns through it. With classes, a
+fake picture is of the class of the real one it stands beside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +18,12 @@ from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.data import DataSet
 from pipelines.training.ema import average, averaged_copy, decay
-from pipelines.training.losses import AdversarialLoss, r1_penalty
-from pipelines.training.networks import GENERATORS, Shape, build
+from pipelines.training.losses import AdversarialLoss, smoothed
+from pipelines.training.networks import GENERATORS, build
 from pipelines.training.optimizers import adam
+from pipelines.training.penalties import Penalty
 from pipelines.training.recipe import Recipe
+from pipelines.training.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,15 @@ class Ingredients:
     discriminator: Callable[[Shape], nn.Module]
     loss: AdversarialLoss
     betas: tuple[float, float]
-    penalised: bool
-    together: bool
+    penalty: Penalty | None = None
+    together: bool = True
+
+
+class Batch(NamedTuple):
+    """Real pictures (B, C, S, S) and their classes (B,), where the networks know of any."""
+
+    real: Tensor
+    labels: Tensor | None
 
 
 class Gan(Recipe):
@@ -49,11 +60,8 @@ class Gan(Recipe):
         self.optimizers = {
             name: adam(self.modules[name], request.learning_rate, ingredients.betas) for name in ("g", "d")
         }
-        if ingredients.penalised:
+        if ingredients.penalty is not None:
             self.memory = {"penalty": torch.zeros((), device=place)}
-        self._place = place
-        # half the time of a step on CPUs that have it; float16 would need loss scaling, so others stay at float32
-        self._half = device.dtype == "bfloat16"
 
     @property
     def generator(self) -> tuple[str, nn.Module]:
@@ -61,52 +69,90 @@ class Gan(Recipe):
 
     def step(self, step: int, rows: Tensor) -> Tensor:
         """See ``Recipe``; the losses of both, the share of real and of fake pictures told right, the penalty."""
-        real = self.data.batch(rows)
-        noise = self.randomness.noise("noise", step, len(real), self.shape.latent)
-        with self._arithmetic():
-            fake = self._generator(noise)
-        fake = fake.float()
-        judged = self._teach_discriminator(step, real, fake.detach())
-        loss = self._teach_generator(real, fake)
+        self.tune()
+        turns = self.dials.d_steps
+        for turn in range(step * turns, step * turns + turns - 1):
+            self._teach_once_more(turn, len(rows))
+        batch = Batch(self.data.batch(rows), self.labels(rows))
+        fake = self._make("noise", step, batch)
+        judged = self._teach_discriminator(step * turns + turns - 1, batch, fake.detach())
+        loss = self._teach_generator(step, batch, fake)
         average(self._averaged, self._generator, decay(step))
         return torch.stack([loss, *judged, *self.memory.values()])
 
-    def _teach_discriminator(self, step: int, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss without penalty, share of real pictures with positive logits, share of fake ones with negative."""
-        on_real, on_fake = self._judge(real, fake)
+    def _make(self, purpose: str, number: int, batch: Batch) -> Tensor:
+        noise = self.randomness.noise(purpose, number, len(batch.real), self.shape.latent)
+        with self._arithmetic():
+            fake: Tensor = self._generator(noise, batch.labels)
+        return fake.float()
+
+    def _teach_once_more(self, turn: int, count: int) -> None:
+        """An update of the discriminator alone, from pictures drawn for it: the order is the generator's."""
+        drawn = self.randomness.generator("more rows", turn, torch.device("cpu"))
+        rows = torch.randint(len(self.data), (count,), generator=drawn).to(self._place)
+        batch = Batch(self.data.batch(rows), self.labels(rows))
+        with torch.no_grad():
+            fake = self._make("more noise", turn, batch)
+        self._teach_discriminator(turn, batch, fake)
+
+    def _teach_discriminator(self, turn: int, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss without penalty, share of real pictures and share of fake ones told right."""
+        batch = batch._replace(real=self._blurred("real", turn, batch.real))
+        fake = self._blurred("fake", turn, fake)
+        on_real, on_fake = self._judge(batch, fake)
         loss = self.ingredients.loss.discriminator(on_real, on_fake)
-        total = loss
-        every = self.request.penalty_every
-        if self.ingredients.penalised and self.request.gamma > 0 and step % every == 0:
-            # now and then, and as much stronger (lazy regularisation, Karras et al. 2020, section 3.1)
-            penalty = r1_penalty(self._discriminator, real)
-            total = loss + 0.5 * self.request.gamma * every * penalty
-            self.memory["penalty"].copy_(penalty.detach())
+        if self.dials.label_smoothing:
+            loss = smoothed(loss, on_real, self.dials.label_smoothing)
         self.optimizers["d"].zero_grad()
+        total = loss + self._penalty(turn, batch, fake)
         total.backward()  # type: ignore[no-untyped-call]
         self.optimizers["d"].step()
         with torch.no_grad():
-            return loss.detach(), (on_real > 0).float().mean(), (on_fake < 0).float().mean()
+            return loss.detach(), *self.ingredients.loss.told_apart(on_real, on_fake)
 
-    def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def _judge(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
         with self._arithmetic():
             if self.ingredients.together:
-                on_real, on_fake = self._discriminator(torch.cat([real, fake])).chunk(2)
+                both = self._verdicts(torch.cat([batch.real, fake]), batch.labels)
+                on_real, on_fake = both.chunk(2)
             else:
-                on_real, on_fake = self._discriminator(real), self._discriminator(fake)
+                on_real, on_fake = self._verdicts(batch.real, batch.labels), self._verdicts(fake, batch.labels)
         return on_real.float(), on_fake.float()
 
-    def _teach_generator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def _verdicts(self, pictures: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits of one or several batches of ``pictures``, each of the classes ``labels``."""
+        if labels is not None:
+            labels = labels.repeat(len(pictures) // len(labels))
+        verdicts: Tensor = self._discriminator(pictures, labels)
+        return verdicts
+
+    def _penalty(self, turn: int, batch: Batch, fake: Tensor) -> Tensor | float:
+        """Now and then, and as much stronger (lazy regularisation, Karras et al. 2020, section 3.1)."""
+        penalty, every = self.ingredients.penalty, self.dials.penalty_every
+        if penalty is None or self.dials.gamma == 0 or turn % every:
+            return 0.0
+        drawn = self.randomness.generator("between", turn)
+        shares = torch.rand(len(fake), generator=drawn, device=self._place)
+        value = penalty.measure(lambda pictures: self._verdicts(pictures, batch.labels), batch.real, fake, shares)
+        self.memory["penalty"].copy_(value.detach())
+        return penalty.factor * self.dials.gamma * every * value
+
+    def _blurred(self, purpose: str, number: int, pictures: Tensor) -> Tensor:
+        """With instance noise, which no discriminator can look through (Sonderby et al. 2017, section 3.2)."""
+        spread = self.dials.noise_now
+        if spread == 0:
+            return pictures
+        drawn = self.randomness.generator(f"instance noise {purpose}", number)
+        return pictures + spread * torch.randn(pictures.shape, generator=drawn, device=self._place)
+
+    def _teach_generator(self, step: int, batch: Batch, fake: Tensor) -> Tensor:
         self._discriminator.requires_grad_(False)
         with self._arithmetic():
-            on_fake = self._discriminator(fake)
-            on_real = self._discriminator(real) if self.ingredients.loss.paired else on_fake
+            on_fake = self._verdicts(self._blurred("generator", step, fake), batch.labels)
+            on_real = self._verdicts(batch.real, batch.labels) if self.ingredients.loss.paired else on_fake
         loss = self.ingredients.loss.generator(on_real.float(), on_fake.float())
         self.optimizers["g"].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizers["g"].step()
         self._discriminator.requires_grad_(True)
         return loss.detach()
-
-    def _arithmetic(self) -> torch.autocast:
-        return torch.autocast(self._place.type, torch.bfloat16, enabled=self._half)

@@ -17,17 +17,21 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from pipelines.errors import StudioError
-from pipelines.training.networks import GENERATORS, Shape, place
+from pipelines.training.networks import GENERATORS, place
+from pipelines.training.shape import Shape
 
 FORMAT = "atelier-generator/1"
 MAX_FILE = 512 * 2**20
 #: what a header may ask for; the widest training allowed stays well inside
-MOST = Shape(latent=4096, width=1024, channels=4, size=1024)
+MOST = Shape(latent=4096, width=1024, channels=4, size=1024, classes=1000)
 
 
 @dataclass(frozen=True)
 class Generator:
-    """``network`` maps noise (B, latent) to pictures (B, C, S, S) in -1 to 1; ``header`` is how it came to be."""
+    """``network`` maps noise (B, latent), and classes (B,) where it knows any, to pictures (B, C, S, S) in -1 to 1.
+
+    ``header`` is how it came to be.
+    """
 
     network: nn.Module
     shape: Shape
@@ -90,8 +94,9 @@ def _network(header: dict[str, str]) -> tuple[str, Shape]:
         raise _refused(f"its network is {kind}; known are {', '.join(GENERATORS)}")
     for name, most in asdict(MOST).items():
         value = getattr(shape, name)
-        if type(value) is not int or not 1 <= value <= most:
-            raise _refused(f"its {name} is {value}; 1 to {most} are read")
+        least = 0 if name == "classes" else 1
+        if type(value) is not int or not least <= value <= most:
+            raise _refused(f"its {name} is {value}; {least} to {most} are read")
     if shape.channels not in (1, 3) or shape.size % 4:
         raise _refused(f"it makes pictures of {shape.channels} channels and {shape.size} pixels")
     return kind, shape

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from pipelines.training.checkpoints import Position
 from pipelines.training.data import Order, load_dataset, to_bytes
 from pipelines.training.meter import Meter, Readings
 from pipelines.training.recipes import build_recipe
+from pipelines.training.showing import Showing
 
 #: these may differ between a checkpoint and the request that resumes from it: a training may go on for longer
 BUDGET = frozenset({"seconds", "steps"})
@@ -43,6 +45,7 @@ class Loop:
     def advance(self) -> None:
         """One step. Reads nothing back from the device."""
         began = time.perf_counter()
+        self.recipe.dials.share = self.share
         values = self.recipe.step(self.step, self._order.rows(self.step))
         self.step += 1
         self.seconds += time.perf_counter() - began
@@ -81,10 +84,10 @@ class Loop:
             ends.append((self.request.steps - self.step) / rate)
         return max(0.0, min(ends)) if ends else None
 
-    def samples(self, count: int) -> Tensor:
-        """Pictures uint8 (count, S, S, C) on the CPU, of the averaged generator, from the same noise each time."""
-        noise = self.recipe.randomness.noise("show", 0, count, self.request.latent)
-        return to_bytes(self.recipe.draw(noise)).permute(0, 2, 3, 1).cpu()
+    def show(self) -> Showing:
+        """What the recipe shows of its averaged networks: pictures uint8 (N, S, S, C) on the CPU."""
+        shown = self.recipe.show()
+        return replace(shown, pictures=to_bytes(shown.pictures).permute(0, 2, 3, 1).cpu())
 
     def state(self) -> tuple[Position, dict[str, Tensor]]:
         """Position and tensors on the CPU. On a CPU these are the live ones: write them before the next step."""
@@ -101,7 +104,7 @@ class Loop:
     def slow_down(self, rate: float, rollbacks: int) -> None:
         """Trains on at ``rate`` times the learning rate asked for."""
         self.rate, self.rollbacks = rate, rollbacks
-        self.recipe.set_rate(rate)
+        self.recipe.dials.slowed = rate
 
 
 def is_sound(tensors: Mapping[str, Tensor]) -> bool:
@@ -113,8 +116,12 @@ def is_sound(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def difference(request: TrainingRequest, earlier: Mapping[str, Any]) -> tuple[str, object, object] | None:
-    """The first setting, with both values, in which ``request`` is another training than ``earlier``; budgets aside."""
+    """The first setting, with both values, in which ``request`` is another training than ``earlier``; budgets aside.
+
+    A setting that there was not yet when ``earlier`` was written had no effect, which is what its default has.
+    """
     for name, value in request.model_dump().items():
-        if name not in BUDGET and earlier.get(name) != value:
-            return name, earlier.get(name), value
+        before = earlier.get(name, TrainingRequest.model_fields[name].default)
+        if name not in BUDGET and before != value:
+            return name, before, value
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import torch
 
@@ -11,8 +12,6 @@ from pipelines.pictures import png
 from pipelines.training.generator_file import pack
 from pipelines.training.grid import compose
 from pipelines.training.loop import Loop
-
-COUNT, COLUMNS = 64, 8
 
 
 def outcome(loop: Loop) -> tuple[tuple[Artifact, ...], dict[str, Scalar]]:
@@ -28,7 +27,8 @@ def outcome(loop: Loop) -> tuple[tuple[Artifact, ...], dict[str, Scalar]]:
         "rollbacks": loop.rollbacks,
     }
     title = loop.request.title()
-    grid = compose(loop.samples(COUNT).numpy(), COLUMNS)
+    shown = loop.show()
+    grid = compose(shown.pictures.numpy(), shown.columns, split=shown.split)
     return (
         Artifact("generator.safetensors", "application/octet-stream", _file(loop, facts), title, facts),
         Artifact("samples.png", "image/png", png(grid), title, facts),
@@ -37,7 +37,9 @@ def outcome(loop: Loop) -> tuple[tuple[Artifact, ...], dict[str, Scalar]]:
 
 def _file(loop: Loop, facts: dict[str, Scalar]) -> bytes:
     kind, network = loop.recipe.generator
-    history = {**facts, "settings": loop.request.model_dump(), "versions": versions()}
+    history: dict[str, Any] = {**facts, "settings": loop.request.model_dump(), "versions": versions()}
+    if loop.recipe.shape.classes:
+        history["classes"] = list(loop.data.classes)
     return pack(kind, loop.recipe.shape, network, history)
 
 

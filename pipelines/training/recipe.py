@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.data import DataSet
-from pipelines.training.networks import Shape
+from pipelines.training.dials import Dials
 from pipelines.training.optimizers import moments
 from pipelines.training.randomness import Randomness
 from pipelines.training.recipe_names import recipe_info
+from pipelines.training.shape import Shape
+from pipelines.training.showing import Layout, Showing, layout
 
 
 class Recipe(ABC):
@@ -26,19 +28,24 @@ class Recipe(ABC):
     def __init__(self, request: TrainingRequest, data: DataSet, device: Device) -> None:
         self.request = request
         self.data = data
+        self.dials = Dials.of(request)
         self.series = tuple(series.name for series in recipe_info(request.recipe).series)
-        self.shape = Shape(request.latent, request.width, data.channels, data.size)
+        classes = len(data.classes) if request.conditional else 0
+        self.shape = Shape(request.latent, request.width, data.channels, data.size, classes)
         self.randomness = Randomness(request.seed, device.torch_device)
         self.modules: dict[str, nn.Module] = {}
         self.optimizers: dict[str, torch.optim.Adam] = {}
         #: further tensors that the next step depends on
         self.memory: dict[str, Tensor] = {}
+        self._place = device.torch_device
+        # half the time of a step on CPUs that have it; float16 would need loss scaling, so others stay at float32
+        self._half = device.dtype == "bfloat16"
 
     @abstractmethod
     def step(self, step: int, rows: Tensor) -> Tensor:
         """One update from the pictures of ``rows`` (B,). Returns the values of ``series``, one each, on the device.
 
-        A function of the state, ``step`` and ``rows`` alone; waits for nothing the device computes.
+        A function of the state, the dials, ``step`` and ``rows`` alone; waits for nothing the device computes.
         """
 
     @property
@@ -47,16 +54,29 @@ class Recipe(ABC):
         """The averaged network that makes pictures from noise, and its word in ``networks.GENERATORS``."""
 
     @torch.no_grad()
-    def draw(self, noise: Tensor) -> Tensor:
-        """Pictures (B, C, S, S) in -1 to 1 of ``noise`` (B, latent)."""
-        pictures: Tensor = self.generator[1](noise)
+    def show(self) -> Showing:
+        """Pictures (N, C, S, S) in -1 to 1 from the same noise each time; a row a class where there are classes."""
+        places = layout(self.shape.classes)
+        return Showing(self._draw(places), places.columns)
+
+    def _draw(self, places: Layout) -> Tensor:
+        noise = self.randomness.noise("show", 0, places.rows * places.columns, self.shape.latent)
+        labels = None if places.labels is None else places.labels.to(self._place)
+        pictures: Tensor = self.generator[1](noise, labels)
         return pictures
 
-    def set_rate(self, factor: float) -> None:
-        """Every learning rate becomes the request's, times ``factor``."""
-        for optimizer in self.optimizers.values():
+    def labels(self, rows: Tensor) -> Tensor | None:
+        """The classes of ``rows`` (B,); None where the networks know of none."""
+        return self.data.labels[rows] if self.shape.classes else None
+
+    def tune(self) -> None:
+        """Every learning rate becomes what the dials say."""
+        for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.request.learning_rate * factor
+                group["lr"] = self.dials.rate(name)
+
+    def _arithmetic(self) -> torch.autocast:
+        return torch.autocast(self._place.type, torch.bfloat16, enabled=self._half)
 
     def state(self) -> dict[str, Tensor]:
         """Every live tensor the next step depends on, by name. Nothing is copied."""

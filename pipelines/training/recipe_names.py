@@ -14,12 +14,19 @@ from pipelines.errors import StudioError
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: its name in ``Metrics.series``, a title, and the chart it belongs to (loss, accuracy or penalty)."""
+    """One curve: its name in ``Metrics.series``, a title, and the chart it belongs to.
+
+    Charts are loss, accuracy, penalty, reconstruction, kl and units.
+    """
 
     name: str
     title: str
     title_zh: str
     chart: str = "loss"
+
+
+#: charts of what a healthy training keeps within bounds
+BOUNDED = frozenset({"loss", "reconstruction", "kl"})
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class RecipeInfo:
     @property
     def limits(self) -> tuple[float, ...]:
         """The largest sound value of each series; only losses have one."""
-        return tuple(self.limit if series.chart == "loss" else math.inf for series in self.series)
+        return tuple(self.limit if series.chart in BOUNDED else math.inf for series in self.series)
 
 
 ADVERSARIAL = (
@@ -54,7 +61,15 @@ ADVERSARIAL = (
     Series("fake_accuracy", "Fake recognised", "假图判对率", "accuracy"),
 )
 PENALTY = Series("penalty", "Gradient penalty", "梯度惩罚", "penalty")
-SHARED_SETTINGS = ("width", "batch", "latent", "learning_rate")
+VARIATIONAL = (
+    Series("reconstruction", "Reconstruction (nats a picture)", "重建误差（每张 nat）", "reconstruction"),
+    Series("kl", "KL (nats a picture)", "KL 散度（每张 nat）", "kl"),
+    Series("active_units", "Active units", "活跃单元", "units"),
+)
+SHARED = ("conditional", "width", "batch", "latent", "learning_rate")
+RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise")
+TARGETS = (*RIVALS, "label_smoothing")
+SLOPES = ("gamma", "penalty_every")
 
 RECIPES = {
     info.name: info
@@ -63,20 +78,102 @@ RECIPES = {
             name="r1",
             title="R1 (default)",
             title_zh="R1（默认）",
-            about="Non-saturating logistic loss with the R1 gradient penalty: steady, and quick on small pictures.",
-            about_zh="非饱和逻辑损失加 R1 梯度惩罚：稳定，小图上见效快。",
+            about="Non-saturating logistic loss with the R1 gradient penalty: steady, and quick on small pictures. "
+            "Watch the two accuracies: 60 to 90 % is a fair game.",
+            about_zh="非饱和逻辑损失加 R1 梯度惩罚：稳定，小图上见效快。看两条判对率：60% 到 90% 说明双方势均力敌。",
             series=(*ADVERSARIAL, PENALTY),
-            settings=(*SHARED_SETTINGS, "gamma", "penalty_every"),
+            settings=(*TARGETS, *SLOPES),
+        ),
+        RecipeInfo(
+            name="r3gan",
+            title="R3GAN (relativistic, 2024)",
+            title_zh="R3GAN（相对式，2024）",
+            about="Each real picture is weighed against a fake one, with penalties on both (R1 and R2). "
+            "Keeps many kinds of picture alive; watch that the penalty settles.",
+            about_zh="每张真图与一张假图两两比较，两边都加梯度惩罚（R1 与 R2）。不容易丢掉种类；留意惩罚是否平稳下来。",
+            series=(*ADVERSARIAL, PENALTY),
+            settings=(*RIVALS, *SLOPES),
+        ),
+        RecipeInfo(
+            name="hinge",
+            title="Hinge with spectral norm (2018)",
+            title_zh="合页损失 + 谱归一化（2018）",
+            about="The discriminator's layers may not stretch anything, and it learns only from pictures near the "
+            "border. Watch its loss: at 2 it tells nothing apart, near 0 it has won.",
+            about_zh="判别器各层不许放大差异，只从边界附近的图学习。看它的损失：2 表示分不出真假，接近 0 表示它赢了。",
+            series=ADVERSARIAL,
+            settings=RIVALS,
+            defaults={"learning_rate": 4e-4, "d_rate": 2.0},
+        ),
+        RecipeInfo(
+            name="wgan-gp",
+            title="WGAN-GP (2017)",
+            title_zh="WGAN-GP（2017）",
+            about="A critic measures how far fake pictures are from real ones, its slope held at 1; it learns several "
+            "times a step, so steps are slow. Watch its loss: it falls at once and then rises towards 0 with quality.",
+            about_zh="评论家衡量假图离真图有多远，梯度保持在 1；每步要学几次，所以较慢。"
+            "看它的损失：先骤降，之后随画质改善回升到 0 附近。",
+            series=(*ADVERSARIAL, PENALTY),
+            settings=(*RIVALS, *SLOPES),
+            defaults={"learning_rate": 5e-4, "d_steps": 3, "gamma": 10.0, "penalty_every": 1},
+            limit=10_000.0,  # a critic's scores have no scale of their own
+        ),
+        RecipeInfo(
+            name="lsgan",
+            title="LSGAN (least squares, 2017)",
+            title_zh="LSGAN（最小二乘，2017）",
+            about="Squares instead of logarithms: fakes are pulled towards the border even where they already pass. "
+            "Watch for the discriminator's loss near 0: then the generator hears nothing.",
+            about_zh="用平方代替对数：已经骗过去的假图也会被拉向边界。留意判别器损失接近 0：那时生成器什么也学不到。",
+            series=ADVERSARIAL,
+            settings=TARGETS,
+            defaults={"learning_rate": 5e-4},
         ),
         RecipeInfo(
             name="dcgan",
             title="DCGAN (2015)",
             title_zh="DCGAN（2015）",
-            about="The classic: transposed convolutions, batch normalisation, small steps. Slower to show garments.",
-            about_zh="经典做法：转置卷积、批归一化、小步长；成形较慢。",
+            about="The first convolutional one: transposed convolutions, batch normalisation, small steps. "
+            "Slower to show garments; watch for checkerboards.",
+            about_zh="最早的卷积做法：转置卷积、批归一化、小步长。成形较慢；留意棋盘状纹路。",
             series=ADVERSARIAL,
-            settings=SHARED_SETTINGS,
+            settings=TARGETS,
             defaults={"learning_rate": 2e-4},
+        ),
+        RecipeInfo(
+            name="dense-conv",
+            title="Dense to 7 x 7 x 128, then convolutions",
+            title_zh="全连接到 7×7×128 再卷积",
+            about="The course exercise: one dense layer to a small map, then enlarge and convolve; cross entropy and "
+            "nothing that holds the discriminator back. Watch it win after a while.",
+            about_zh="课堂练习的做法：一个全连接层变成小特征图，再放大、卷积；交叉熵损失，没有任何约束判别器的手段。过一会儿它就会占上风。",
+            series=ADVERSARIAL,
+            settings=TARGETS,
+            defaults={"learning_rate": 2e-4, "width": 32},
+        ),
+        RecipeInfo(
+            name="classic",
+            title="Classic dense GAN (2014)",
+            title_zh="经典全连接 GAN（2014）",
+            about="The textbook's: dense layers and cross entropy, and it misbehaves. "
+            "Watch for speckled pictures, few kinds of them, and the discriminator far ahead.",
+            about_zh="教科书版：全连接层加交叉熵，而且毛病很多。留意满是斑点的图、种类很少，以及判别器遥遥领先。",
+            series=ADVERSARIAL,
+            settings=TARGETS,
+            defaults={"learning_rate": 2e-4, "width": 128, "latent": 100},
+        ),
+        RecipeInfo(
+            name="vae",
+            title="VAE (variational autoencoder)",
+            title_zh="VAE（变分自编码器）",
+            about="No rival: pictures are packed into a few numbers and unpacked again, recognisable in seconds, a "
+            "little soft. On the left pictures beside their copies; watch KL: near 0 the code says nothing.",
+            about_zh="没有对手：把图压成几个数再还原，几秒可辨，略显模糊。"
+            "左边是原图与重建；看 KL：接近 0 说明编码什么也没记住。",
+            series=VARIATIONAL,
+            settings=(*SHARED, "beta", "warmup", "free_bits"),
+            defaults={"latent": 16},
+            limit=1e6,  # nats of a whole picture
         ),
     )
 }

@@ -1,40 +1,45 @@
 """The recipes there are: the code behind the names in ``recipe_names``.
 
-A new adversarial recipe is a row of ``GANS`` and one in ``recipe_names``. A new family (a VAE, say) is a subclass of
-``Recipe`` and a line in ``build_recipe``.
+A new adversarial recipe is a row of ``GANS`` and one in ``recipe_names``. A new family is a subclass of ``Recipe`` and
+a line in ``build_recipe``.
 """
 
 from __future__ import annotations
 
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
+from pipelines.training import losses, penalties
+from pipelines.training.convolutional import SpectralDiscriminator, StridedDiscriminator
 from pipelines.training.data import DataSet
+from pipelines.training.dcgan import DcganDiscriminator
+from pipelines.training.dense import DenseDiscriminator
 from pipelines.training.gan import Gan, Ingredients
-from pipelines.training.losses import NON_SATURATING
-from pipelines.training.networks import DcganDiscriminator, StridedDiscriminator
 from pipelines.training.recipe import Recipe
 from pipelines.training.recipe_names import recipe_info
+from pipelines.training.vae import Vae
+
+#: Adam's betas: the usual ones of GANs (Radford et al. 2015), and those without momentum (Karras et al. 2018)
+USUAL, CALM = (0.5, 0.999), (0.0, 0.99)
 
 GANS = {
-    "r1": Ingredients(
-        generator="upsampling",
-        discriminator=StridedDiscriminator,
-        loss=NON_SATURATING,
-        betas=(0.0, 0.99),
-        penalised=True,
-        together=True,
-    ),
+    "r1": Ingredients("upsampling", StridedDiscriminator, losses.NON_SATURATING, CALM, penalties.R1),
+    "r3gan": Ingredients("upsampling", StridedDiscriminator, losses.RELATIVISTIC, CALM, penalties.R1_AND_R2),
+    "hinge": Ingredients("upsampling", SpectralDiscriminator, losses.HINGE, CALM),
+    "wgan-gp": Ingredients("upsampling", StridedDiscriminator, losses.WASSERSTEIN, (0.0, 0.9), penalties.WGAN),
+    "lsgan": Ingredients("upsampling", StridedDiscriminator, losses.LEAST_SQUARES, USUAL),
     "dcgan": Ingredients(
-        generator="dcgan",
-        discriminator=DcganDiscriminator,
-        loss=NON_SATURATING,
-        betas=(0.5, 0.999),
-        penalised=False,
+        "dcgan",
+        DcganDiscriminator,
+        losses.NON_SATURATING,
+        USUAL,
         together=False,  # its batch norm would let real and fake pictures see each other
     ),
+    "dense-conv": Ingredients("upsampling", StridedDiscriminator, losses.NON_SATURATING, USUAL),
+    "classic": Ingredients("dense", DenseDiscriminator, losses.NON_SATURATING, USUAL),
 }
 
 
 def build_recipe(request: TrainingRequest, data: DataSet, device: Device) -> Recipe:
     """The recipe ``request`` names, at its beginning. Raises ``StudioError`` where there is none of that name."""
-    return Gan(request, data, device, GANS[recipe_info(request.recipe).name])
+    name = recipe_info(request.recipe).name
+    return Vae(request, data, device) if name == "vae" else Gan(request, data, device, GANS[name])

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipelines.base import Artifact, Event, Pipeline, Progress, Report, Result, Scalar, Turn
 from pipelines.devices import Device
+from pipelines.errors import StudioError
 from pipelines.pictures import png
 from pipelines.requests import SampleRequest
 from pipelines.training.data import to_bytes
@@ -43,20 +44,20 @@ class SamplePipeline(Pipeline):
         """``Progress`` in pictures, then a ``Result``: the grid, and each picture alone where there are few.
 
         The same seed and picture number give the same picture, whatever the count. Raises ``StudioError`` for a file
-        that is not a generator of ours.
+        that is not a generator of ours, and for a class it does not know.
         """
         if self._device is None:
             raise RuntimeError("run before load")
         seed = request.seed if request.seed >= 0 else secrets.randbelow(2**32)
         place = self._device.torch_device
         generator = unpack(turn.read(request.generator), place)
+        _refuse_label(request.label, generator.shape.classes)
         self._held = sum(tensor.numel() * tensor.element_size() for tensor in generator.network.state_dict().values())
         try:
             batches = []
             for first in range(0, request.count, BATCH):
-                count = min(BATCH, request.count - first)
-                batches.append(_draw(generator, Randomness(seed, place), first, count, request.truncation))
-                yield Progress("generating", first + count, request.count, "picture")
+                batches.append(_draw(generator, Randomness(seed, place), first, request))
+                yield Progress("generating", min(first + BATCH, request.count), request.count, "picture")
                 turn.checkpoint()
         finally:
             self._held = 0
@@ -72,15 +73,40 @@ class SamplePipeline(Pipeline):
 
 
 @torch.no_grad()
-def _draw(generator: Generator, randomness: Randomness, first: int, count: int, truncation: float) -> torch.Tensor:
-    """Pictures uint8 (count, S, S, C) number ``first`` and following; ``truncation`` scales the noise."""
-    latent = generator.shape.latent
-    noise = torch.cat([randomness.noise("sample", number, 1, latent) for number in range(first, first + count)])
-    return to_bytes(generator.network(noise * truncation)).permute(0, 2, 3, 1).cpu()
+def _draw(generator: Generator, randomness: Randomness, first: int, request: SampleRequest) -> torch.Tensor:
+    """Pictures uint8 (B, S, S, C) number ``first`` and following; truncation scales the noise."""
+    numbers = range(first, min(first + BATCH, request.count))
+    noise = torch.cat([randomness.noise("sample", number, 1, generator.shape.latent) for number in numbers])
+    labels = _labels(request.label, generator.shape.classes, numbers)
+    pictures = generator.network(noise * request.truncation, None if labels is None else labels.to(noise.device))
+    return to_bytes(pictures).permute(0, 2, 3, 1).cpu()
+
+
+def _labels(label: int, classes: int, numbers: range) -> torch.Tensor | None:
+    """The classes of the pictures ``numbers``: ``label``, or where that is -1 all ``classes`` in turn."""
+    if not classes:
+        return None
+    return torch.tensor([number % classes if label < 0 else label for number in numbers])
+
+
+def _refuse_label(label: int, classes: int) -> None:
+    if label >= 0 and not classes:
+        raise StudioError(
+            "sample.classless", "This generator was trained without classes and cannot draw a given one; leave it open."
+        )
+    if label >= classes > 0:
+        raise StudioError(
+            "sample.class",
+            "This generator knows {count} classes, numbered from 0; there is none with the number {number}.",
+            count=classes,
+            number=label,
+        )
 
 
 def _result(request: SampleRequest, seed: int, pictures: torch.Tensor, generator: Generator) -> Result:
     facts: dict[str, Scalar] = {"seed": seed, "truncation": request.truncation, "generator": request.generator}
+    if generator.shape.classes:
+        facts["label"] = request.label
     for name in ("recipe", "dataset", "steps"):
         if name in generator.header:
             facts[name] = generator.header[name]

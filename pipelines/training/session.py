@@ -2,8 +2,8 @@
 
 Knows when to read losses, save, draw and go back; the steps themselves are ``Loop``'s. Losses are judged before a
 checkpoint is written, so what is on the disk is always sound. A training that went back is not bitwise repeatable
-(where it goes back to depends on the clock); on a CPU every other one is, interruptions included. On a GPU torch does
-not promise the order of its sums.
+(where it goes back to depends on the clock), nor one of limited time in which something warms up or fades over the
+run; on a CPU every other one is, interruptions included. On a GPU torch does not promise the order of its sums.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ SAVE_SHARE = 0.1  # never more of the time than this for saving, even where a ch
 DRAW_EVERY, DRAW_EARLY, EARLY = 2.5, 1.0, 5.0  # seconds of training: pictures change most at the beginning
 DRAW_SHARE = 0.05
 MAX_ROLLBACKS = 8
-SHOWN, COLUMNS = 64, 8
 
 
 class Session:
@@ -164,10 +163,10 @@ class Session:
 
     def _draw(self) -> Sample:
         began = time.perf_counter()
-        pictures = self.loop.samples(SHOWN).numpy()
+        shown = self.loop.show()
         held = time.perf_counter() - began
         with self.turn.aside():
-            picture = webp(compose(pictures, COLUMNS))
+            picture = webp(compose(shown.pictures.numpy(), shown.columns, split=shown.split))
         pause = DRAW_EARLY if self.loop.seconds < EARLY else DRAW_EVERY
         self._draw_at = self.loop.seconds + max(pause, held / DRAW_SHARE)
         return Sample(self.loop.step, picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import random
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -20,7 +22,9 @@ from pipelines.durable import PARTIAL
 from pipelines.errors import StudioError
 from pipelines.training import session
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
-from tests.unit.training_runs import generator, result, state, tiny, train, weights
+from pipelines.training.loop import Loop
+from pipelines.training.recipe_names import RECIPES
+from tests.unit.training_runs import CPU, generator, result, state, tiny, train, weights
 from tests.unit.turns import FreeTurn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,20 +41,25 @@ def position(step: int) -> Position:
     return Position(step, step / 10, tiny().model_dump())
 
 
-@pytest.mark.parametrize("recipe", ["r1", "dcgan"])
+#: every clock and every draw a recipe may have
+ALL_ON = {"conditional": True, "d_steps": 2, "instance_noise": 0.2, "label_smoothing": 0.1, "warmup": 0.5}
+
+
+@pytest.mark.parametrize("settings", [{}, ALL_ON], ids=["plain", "all-on"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_interrupted_anywhere_it_ends_where_it_would_have_ended(
-    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
-    request = tiny(recipe=recipe, steps=20)
+    request = tiny(recipe=recipe, steps=10, **settings)
     uninterrupted = train(request, FreeTurn(whole))
     chance = random.Random(5)
-    for _ in range(4):  # each attempt saves at its own, random moments and is cut off at a random step
+    for _ in range(2):  # each attempt saves at its own, random moments and is cut off at a random step
         save_every(chance.choice([0.0, 0.004, 0.02]), monkeypatch)
         with pytest.raises(Cancelled):
-            train(request, FreeTurn(broken, cancel_after=chance.randint(2, 6)))
+            train(request, FreeTurn(broken, cancel_after=chance.randint(2, 4)))
     resumed = train(request, FreeTurn(broken))
     assert any(isinstance(event, Mark) and "resumed at step" in event.text for event in resumed)
     assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(uninterrupted).items())
@@ -92,6 +101,42 @@ def test_other_settings_are_refused_with_both_values(tmp_path: Path) -> None:
     train(tiny(steps=2), FreeTurn(tmp_path))
     with pytest.raises(StudioError, match=r"begun with gamma 1\.0 and cannot go on with 3\.0"):
         train(tiny(gamma=3.0), FreeTurn(tmp_path))
+
+
+#: what a request could hold, and a training of r1 had to keep, when the first checkpoints were written
+FIRST_SETTINGS = "model recipe dataset seconds steps width batch latent learning_rate gamma penalty_every seed"
+FIRST_TENSORS = {
+    "g": "project.weight project.bias norm0.weight norm0.bias conv1.weight conv1.bias norm1.weight norm1.bias "
+    "conv2.weight conv2.bias norm2.weight norm2.bias picture.weight picture.bias",
+    "d": "conv1.weight conv1.bias conv2.weight conv2.bias hidden.weight hidden.bias verdict.weight verdict.bias",
+}
+
+
+def test_a_checkpoint_from_before_there_were_other_recipes_goes_on(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    loop = Loop(tiny(), CPU)
+    loop.advance()
+    position, tensors = loop.state()
+    learned = {name for name in tensors if ".adam/" not in name and name.split("/")[0] in FIRST_TENSORS}
+    expected = {f"{side}/{name}" for side, names in FIRST_TENSORS.items() for name in names.split()}
+    assert {name for name in learned if ".running_" not in name and ".num_batches" not in name} == expected
+    first = {name: position.request[name] for name in FIRST_SETTINGS.split()}
+    CheckpointFolder(old).save(dataclasses.replace(position, request=first), tensors)
+    resumed, fresh = train(tiny(), FreeTurn(old)), train(tiny(), FreeTurn(new))
+    assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(fresh).items())
+    with pytest.raises(StudioError, match="begun with conditional False and cannot go on with True"):
+        train(tiny(conditional=True), FreeTurn(old))
+
+
+def test_a_checkpoint_with_other_tensors_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    loop = Loop(tiny(), CPU)
+    position, tensors = loop.state()
+    tensors.pop("memory/penalty")
+    CheckpointFolder(tmp_path).save(position, tensors)
+    with pytest.raises(StudioError, match=r"of another version .* Start it anew"):
+        train(tiny(), FreeTurn(tmp_path))
 
 
 def test_a_training_without_a_seed_goes_on_with_the_one_it_was_given(tmp_path: Path) -> None:

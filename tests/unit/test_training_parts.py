@@ -1,4 +1,4 @@
-"""Losses against closed forms, the average's warm-up, networks, Adam's moments, the meter, the grid."""
+"""The average's warm-up, networks, Adam's moments, the meter, the grid."""
 
 from __future__ import annotations
 
@@ -7,64 +7,25 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pipelines.errors import StudioError
+from pipelines.training.autoencoder import Autoencoder
+from pipelines.training.convolutional import SpectralDiscriminator, StridedDiscriminator, UpsamplingGenerator
+from pipelines.training.dcgan import DcganDiscriminator
+from pipelines.training.dense import DenseDiscriminator
 from pipelines.training.ema import average, averaged_copy, decay
 from pipelines.training.grid import compose
-from pipelines.training.losses import NON_SATURATING, r1_penalty
 from pipelines.training.meter import CAPACITY, Meter
-from pipelines.training.networks import (
-    GENERATORS,
-    DcganDiscriminator,
-    Shape,
-    StridedDiscriminator,
-    UpsamplingGenerator,
-    build,
-)
+from pipelines.training.networks import GENERATORS, build
 from pipelines.training.optimizers import adam, moments
 from pipelines.training.recipe_names import RECIPES, recipe_info
 from pipelines.training.recipes import GANS
+from pipelines.training.shape import Shape
+from pipelines.training.showing import layout
+from pipelines.training.spectral import Spectral, normalised
 
 CPU = torch.device("cpu")
-
-
-class LinearCritic(nn.Module):
-    """D(x) = <w, x>, whose gradient is w everywhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([3.0, 4.0, 0.0, 12.0]).view(1, 1, 2, 2))
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return (pictures * self.weight).sum((1, 2, 3))
-
-
-def test_r1_of_a_linear_critic_is_the_square_of_its_weights() -> None:
-    critic = LinearCritic()
-    penalty = r1_penalty(critic, torch.randn(5, 1, 2, 2, generator=torch.Generator().manual_seed(1)))
-    assert penalty.item() == pytest.approx(9 + 16 + 144)
-    penalty.backward()
-    assert torch.allclose(critic.weight.grad, 2 * critic.weight)  # type: ignore[arg-type]
-
-
-def test_an_undecided_discriminator_costs_log_two_a_verdict() -> None:
-    undecided = torch.zeros(6)
-    assert NON_SATURATING.generator(undecided, undecided).item() == pytest.approx(math.log(2))
-    assert NON_SATURATING.discriminator(undecided, undecided).item() == pytest.approx(2 * math.log(2))
-
-
-def test_the_generator_learns_most_where_it_is_caught() -> None:
-    caught = torch.tensor([-8.0], requires_grad=True)
-    NON_SATURATING.generator(caught, caught).backward()
-    assert caught.grad is not None
-    assert caught.grad.item() == pytest.approx(-1, abs=1e-3)  # the saturating loss would give exp(-8)
-
-
-def test_losses_of_large_logits_stay_numbers() -> None:
-    large = torch.tensor([1e4, -1e4])
-    assert torch.isfinite(NON_SATURATING.discriminator(large, large))
-    assert NON_SATURATING.discriminator(large, -large).item() == pytest.approx(1e4)
 
 
 def test_the_average_warms_up_and_then_keeps_995_thousandths() -> None:
@@ -88,18 +49,78 @@ def test_the_average_moves_weights_and_statistics_and_copies_counters() -> None:
     assert not any(parameter.requires_grad for parameter in averaged.parameters())
 
 
+def seeded(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+DISCRIMINATORS = (StridedDiscriminator, SpectralDiscriminator, DcganDiscriminator, DenseDiscriminator)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("size", [28, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("kind", GENERATORS)
-def test_generators_make_pictures_of_any_shape_and_discriminators_judge_them(
-    kind: str, channels: int, size: int
-) -> None:
-    shape = Shape(latent=5, width=4, channels=channels, size=size)
-    pictures = build(GENERATORS[kind], shape, torch.Generator().manual_seed(1), CPU)(torch.zeros(3, 5))
-    assert pictures.shape == (3, channels, size, size)
-    assert pictures.abs().max() <= 1
-    for make in (StridedDiscriminator, DcganDiscriminator):
-        assert build(make, shape, torch.Generator().manual_seed(1), CPU)(pictures).shape == (3,)
+def test_networks_take_pictures_of_any_shape_with_and_without_classes(channels: int, size: int, classes: int) -> None:
+    shape = Shape(latent=5, width=4, channels=channels, size=size, classes=classes)
+    labels = torch.tensor([0, 2, 1]) if classes else None
+    for kind in GENERATORS.values():
+        pictures = build(kind, shape, seeded(), CPU)(torch.zeros(3, 5), labels)
+        assert pictures.shape == (3, channels, size, size)
+        assert pictures.abs().max() <= 1
+    for make in DISCRIMINATORS:
+        assert build(make, shape, seeded(), CPU)(pictures, labels).shape == (3,)
+    autoencoder = build(Autoencoder, shape, seeded(), CPU)
+    assert autoencoder.reconstruct(pictures, labels).shape == pictures.shape
+
+
+@pytest.mark.parametrize("make", [*GENERATORS.values(), *DISCRIMINATORS])
+def test_a_network_that_is_told_the_class_answers_differently_for_another(make: type[nn.Module]) -> None:
+    network = build(make, Shape(5, 4, 1, 28, classes=2), seeded(), CPU).eval()
+    asked = torch.ones(1, 5) if make in GENERATORS.values() else torch.ones(1, 1, 28, 28)
+    one, other = (network(asked, torch.tensor([label])) for label in (0, 1))
+    assert not torch.equal(one, other)
+
+
+def test_maps_begin_at_seven_or_eight_pixels_whatever_the_size() -> None:
+    found = {size: (Shape(5, 4, 1, size).start, Shape(5, 4, 1, size).stages) for size in (28, 32, 64, 128)}
+    assert found == {28: (7, 2), 32: (8, 2), 64: (8, 3), 128: (8, 4)}
+
+
+def test_a_spectral_layer_stretches_nothing_and_its_guess_is_part_of_the_state() -> None:
+    network = build(SpectralDiscriminator, Shape(5, 4, 1, 28, classes=3), seeded(), CPU)
+    layers = [module for module in network.modules() if isinstance(module, Spectral)]
+    assert len(layers) == 5
+    for layer in layers:
+        assert torch.linalg.matrix_norm(layer.normalised.flatten(1), 2).item() == pytest.approx(1, rel=0.1)
+    assert {name for name in network.state_dict() if name.endswith(".u")} == {
+        f"{name}.u" for name in ("conv1", "conv2", "hidden", "verdict", "label")
+    }
+
+
+def test_power_iteration_finds_the_largest_singular_value_and_stands_still_while_judging() -> None:
+    weight, u = torch.diag(torch.tensor([3.0, 1.0])), torch.tensor([0.6, 0.8])
+    before = u.clone()
+    normalised(weight, u, learning=False)
+    assert torch.equal(u, before)
+    for _ in range(20):
+        normalised(weight, u, learning=True)
+    assert torch.allclose(normalised(weight, u, learning=False), weight / 3)
+
+
+def test_the_textbook_networks_are_the_textbooks() -> None:
+    shape = Shape(latent=100, width=128, channels=1, size=28)
+    made = build(GENERATORS["dense"], shape, seeded(), CPU), build(DenseDiscriminator, shape, seeded(), CPU)
+    sizes = [[layer.in_features for layer in network.modules() if isinstance(layer, nn.Linear)] for network in made]
+    assert sizes == [[100, 128, 256, 512], [784, 512, 256, 128]]
+
+
+def test_rows_of_the_grid_are_classes_and_it_stays_about_square() -> None:
+    assert layout(0).labels is None
+    assert (layout(0).rows, layout(0).columns) == (8, 8)
+    assert (layout(10).rows, layout(10).columns) == (10, 10)
+    assert (layout(40).rows, layout(40).columns) == (12, 12)
+    labels = layout(2).labels
+    assert labels is not None
+    assert labels.view(8, 8).tolist() == [[0] * 8] * 4 + [[1] * 8] * 4
 
 
 def test_weights_come_from_the_seed_and_leave_the_global_generator_alone() -> None:
@@ -164,7 +185,15 @@ def test_a_grid_is_laid_out_in_rows_and_enlarged_by_a_whole_factor() -> None:
     assert compose(np.zeros((3, 8, 8, 3), np.uint8), 2, edge=1).mode == "RGB"
 
 
+def test_columns_after_a_split_stand_apart() -> None:
+    white = np.full((4, 8, 8, 1), 255, np.uint8)
+    together, apart = (np.asarray(compose(white, 4, edge=1, split=split))[4] for split in (0, 2))
+    assert len(apart) > len(together)
+    assert (apart == 255).sum() == (together == 255).sum() == 4 * 8
+    assert (apart[: 2 * 9 + 1] == together[: 2 * 9 + 1]).all()
+
+
 def test_every_recipe_on_the_page_can_be_built_and_every_other_is_refused_by_name() -> None:
-    assert set(RECIPES) == set(GANS)
-    with pytest.raises(StudioError, match="no training recipe named stylegan; there are r1, dcgan"):
+    assert set(RECIPES) == {*GANS, "vae"}
+    with pytest.raises(StudioError, match="no training recipe named stylegan; there are r1, r3gan"):
         recipe_info("stylegan")

@@ -17,15 +17,21 @@ from PIL import Image
 from pipelines.base import Cancelled, Progress, Result
 from pipelines.errors import StudioError
 from pipelines.requests import SampleRequest
+from pipelines.training.convolutional import UpsamplingGenerator
 from pipelines.training.generator_file import pack, unpack
-from pipelines.training.networks import Shape, UpsamplingGenerator, build
+from pipelines.training.networks import build
 from pipelines.training.sampler import SamplePipeline
+from pipelines.training.shape import Shape
 from tests.unit.training_runs import CPU, generator, result, tiny, train
 from tests.unit.turns import FreeTurn
 
 SHAPE = Shape(latent=4, width=4, channels=1, size=28)
 NETWORK = build(UpsamplingGenerator, SHAPE, torch.Generator().manual_seed(1), torch.device("cpu"))
 FILE = pack("upsampling", SHAPE, NETWORK, {"recipe": "r1", "steps": 3})
+TOLD = Shape(latent=4, width=4, channels=1, size=28, classes=3)
+CONDITIONAL = pack(
+    "upsampling", TOLD, build(UpsamplingGenerator, TOLD, torch.Generator().manual_seed(1), torch.device("cpu")), {}
+)
 
 
 def sample(data: bytes, folder: Path, **settings: Any) -> Result:
@@ -79,6 +85,37 @@ def test_truncation_scales_the_noise_and_at_zero_all_pictures_are_one(tmp_path: 
     assert len({item.data for item in free}) == 3
 
 
+def test_a_generator_that_knows_classes_draws_them_in_turn_or_the_one_asked_for(tmp_path: Path) -> None:
+    every, second = (
+        sample(CONDITIONAL, tmp_path, count=6, truncation=0, **asked).artifacts[1:] for asked in ({}, {"label": 1})
+    )
+    assert [item.data for item in every[:3]] == [item.data for item in every[3:]]
+    assert len({item.data for item in every}) == 3
+    assert {item.data for item in second} == {every[1].data}
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"), [(FILE, "trained without classes"), (CONDITIONAL, "knows 3 classes, .* with the number 3")]
+)
+def test_a_class_a_generator_does_not_know_is_refused(file: bytes, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=reason):
+        sample(file, tmp_path, label=3)
+
+
+@pytest.mark.parametrize("recipe", ["classic", "vae"])
+def test_a_conditional_training_leaves_a_generator_that_knows_the_classes_by_name(recipe: str, tmp_path: Path) -> None:
+    events = train(tiny(recipe=recipe, conditional=True, steps=2), FreeTurn(tmp_path))
+    made = unpack(generator(events), torch.device("cpu"))
+    assert made.shape.classes == 10
+    assert json.loads(made.header["classes"]) == [str(digit) for digit in range(10)]
+    assert sample(generator(events), tmp_path, label=7).facts["label"] == 7
+
+
+def test_a_file_from_before_there_were_classes_still_draws(tmp_path: Path) -> None:
+    assert '"classes"' not in _with()[:1000].decode("latin-1")
+    assert sample(_with(), tmp_path, count=1).artifacts
+
+
 def test_a_cancel_ends_the_drawing(tmp_path: Path) -> None:
     digest = hashlib.sha256(FILE).hexdigest()
     pipeline = SamplePipeline()
@@ -108,6 +145,8 @@ def _with(network: dict[str, Any] | None = None, tensors: dict[str, torch.Tensor
         (_with({"kind": "os.system"}), "its network is os.system"),
         (_with({"width": 10**9}), "its width is 1000000000"),
         (_with({"width": "4"}), "its width is 4"),
+        (_with({"classes": 2}), "is needed"),
+        (_with({"classes": -1}), "its classes is -1"),
         (_with({"size": 30}), "30 pixels"),
         (_with({"width": 8}), "is needed"),
         (_with({"depth": 8}), "does not describe a network"),

@@ -1,0 +1,47 @@
+"""What may change while a training runs: the one place each step reads it from.
+
+Learning rates, weights, switches. A recipe's ``dials`` begin as the request says; whoever changes one is heard at the
+next step, and has to see to it that a resume knows of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from pipelines.requests import TrainingRequest
+from pipelines.training.recipe_names import recipe_info
+
+
+@dataclass
+class Dials:
+    """The values without effect, where a recipe has no use for a setting; named like the request's fields."""
+
+    learning_rate: float = 0.0
+    d_rate: float = 1.0
+    d_steps: int = 1
+    gamma: float = 0.0
+    penalty_every: int = 1
+    label_smoothing: float = 0.0
+    instance_noise: float = 0.0
+    beta: float = 1.0
+    warmup: float = 0.0
+    free_bits: float = 0.0
+    #: what a training that went back slows itself down by
+    slowed: float = 1.0
+    #: of the budget used so far, 0 to 1: what warm-ups go by
+    share: float = 0.0
+
+    @classmethod
+    def of(cls, request: TrainingRequest) -> Dials:
+        """As ``request`` has them; those its recipe does not look at stay without effect."""
+        used = set(recipe_info(request.recipe).settings)
+        return cls(**{field.name: getattr(request, field.name) for field in fields(cls) if field.name in used})
+
+    def rate(self, name: str) -> float:
+        """The learning rate of the optimizer called ``name``; the discriminator's has a ratio of its own."""
+        return self.learning_rate * self.slowed * (self.d_rate if name == "d" else 1.0)
+
+    @property
+    def noise_now(self) -> float:
+        """Standard deviation of the instance noise: fades to nothing over the run."""
+        return self.instance_noise * (1 - self.share)
