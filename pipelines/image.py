@@ -23,9 +23,10 @@ from pipelines.errors import StudioError
 from pipelines.image_loading import Pipe, fresh_pipeline, open_pipeline
 from pipelines.image_previews import Budget, Look, look_of, straight_on
 from pipelines.image_schedulers import fresh_scheduler
-from pipelines.image_settings import call_settings, check_size, cut_prompt, parameters, read_words
+from pipelines.image_settings import call_settings, check_own, check_size, cut_prompt, parameters, read_words
 from pipelines.pictures import png
 from pipelines.requests import MAX_SEED, ImageRequest
+from pipelines.sticker.own_drawing import OwnNetworks
 from pipelines.streaming import Emit, events_of
 
 
@@ -37,6 +38,7 @@ class ImagePipeline(Pipeline):
     def __init__(self) -> None:
         self._pipe: Pipe | None = None
         self._look: Look | None = None
+        self._own = OwnNetworks()
         #: pictures of one request that are denoised together. On a CPU it gains nothing and makes each step longer,
         #: unless the steps are small, which the pipeline's class says
         self.together = 1
@@ -54,20 +56,27 @@ class ImagePipeline(Pipeline):
         """Yields progress and previews, then the ``Result`` with a PNG for each picture."""
         if self._pipe is None:
             raise RuntimeError("run before load")
-        painting = _Painting(self._pipe, self._look, request, turn, self.together)
+        pipe, trained_on = self._pipe, ""
+        if request.weights is not None:
+            check_own(pipe)
+            pipe, trained_on = self._own.pipeline(pipe, request.weights, turn.read)
+        painting = _Painting(pipe, self._look, request, turn, self.together)
+        if trained_on:
+            painting.reading = {**painting.reading, "trained_on": trained_on}
         return events_of(painting.paint)
 
     def unload(self) -> None:
         """Drops the weights."""
         self._pipe = None
         self._look = None
+        self._own = OwnNetworks()
 
     def bytes_held(self) -> int:
-        """Bytes of parameters and buffers of all parts."""
+        """Bytes of parameters and buffers of all parts, and of networks trained here that were drawn with lately."""
         parts = self._pipe.components.values() if self._pipe is not None else ()
         modules = [part for part in parts if isinstance(part, torch.nn.Module)]
         tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
-        return sum(t.numel() * t.element_size() for t in tensors)
+        return sum(t.numel() * t.element_size() for t in tensors) + self._own.bytes_held()
 
 
 class _Painting:

@@ -46,6 +46,17 @@ def read_words(pipe: Pipe, request: ImageRequest) -> tuple[ImageRequest, Mapping
     return request.model_copy(update=english), facts
 
 
+def check_own(pipe: Pipe) -> None:
+    """Raises ``StudioError`` where the model can have no network of a person's own."""
+    if not isinstance(pipe, StickerPipeline):
+        raise StudioError(
+            "image.weights",
+            "Weights that were trained on your pictures are for the sticker model, and {kind} was chosen. Choose the "
+            "model stickers, or take the weights out.",
+            kind=type(pipe).__name__,
+        )
+
+
 def parameters(pipe: Pipe) -> dict[str, inspect.Parameter]:
     """What the pipeline's call takes, by name."""
     return dict(inspect.signature(type(pipe).__call__).parameters)

@@ -79,7 +79,7 @@ class StickerTrainingPipeline(Pipeline):
         if examples.left_out:
             facts["left_out"] = examples.left_out
         settings = request.model_dump(mode="json") | {"seed": seed}
-        history = {"settings": settings, "captions": list(examples.written[:CAPTIONS])}
+        history = {"title": request.title(), "settings": settings, "captions": list(examples.written[:CAPTIONS])}
         board = Board(self._parts, examples, request.title(), facts, history)
         yield from OwnSession(request, settings, turn, trainer, _parts(request, examples), board).events()
 
