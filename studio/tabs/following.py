@@ -12,13 +12,12 @@ import html
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gradio as gr
 
 from pipelines.errors import StudioError
-from studio.engine.job import Job, Place
+from studio.engine.job import LIVE, Job, Place
 from studio.locales import Language, language_of, sentence, t
 from studio.owners import owner_of
 from studio.tabs.views import Refusal, View
@@ -68,37 +67,52 @@ def _place(studio: Studio, view: View) -> Place | None:
 
 
 async def submit(
-    studio: Studio, kind: str, values: Mapping[str, Any], request: gr.Request, make: MakeView, per_second: float
+    studio: Studio,
+    wanted: Callable[[], tuple[str, Mapping[str, Any]]],
+    request: gr.Request,
+    make: MakeView,
+    per_second: float,
 ) -> AsyncIterator[Shown]:
-    """Submits a job for the person behind ``request`` and follows it; a refusal comes in its place."""
-    owner = owner_of(request)
-    begin = partial(studio.jobs.submit, owner, kind, dict(values))
-    async for shown in _shown(studio, kind, begin, language_of(request), make, per_second):
+    """Submits the ``wanted`` kind of job with its request, for the person behind ``request``, and follows it.
+
+    A refusal comes in its place, also one that ``wanted`` raises.
+    """
+
+    def begin() -> Job:
+        kind, values = wanted()
+        return studio.jobs.submit(owner_of(request), kind, dict(values))
+
+    async for shown in _shown(studio, begin, language_of(request), make, per_second):
         yield shown
 
 
 async def attach(
-    studio: Studio, kind: str, request: gr.Request, make: MakeView, per_second: float, interrupted: bool = False
+    studio: Studio,
+    kinds: Sequence[str],
+    request: gr.Request,
+    make: MakeView,
+    per_second: float,
+    interrupted: bool = False,
 ) -> AsyncIterator[Shown]:
-    """Follows what the person behind ``request`` has running of ``kind``, if anything.
+    """Follows the newest job that the person behind ``request`` has running of ``kinds``, if any.
 
     ``interrupted``: or shows their newest job, where a restart cut it short and it can be resumed.
     """
 
     def begin() -> Job | None:
         owner = owner_of(request)
-        running = studio.jobs.current(owner, kind)
-        if running is not None or not interrupted:
-            return running
-        newest = studio.jobs.list(owner, kinds=(kind,), limit=1)
+        running = studio.jobs.list(owner, kinds, LIVE, 1)
+        if running or not interrupted:
+            return running[0] if running else None
+        newest = studio.jobs.list(owner, kinds, limit=1)
         return newest[0] if newest and newest[0].state == "interrupted" else None
 
-    async for shown in _shown(studio, kind, begin, language_of(request), make, per_second):
+    async for shown in _shown(studio, begin, language_of(request), make, per_second):
         yield shown
 
 
 async def _shown(
-    studio: Studio, kind: str, begin: Callable[[], Job | None], language: Language, make: MakeView, per_second: float
+    studio: Studio, begin: Callable[[], Job | None], language: Language, make: MakeView, per_second: float
 ) -> AsyncIterator[Shown]:
     try:
         job = begin()
@@ -106,21 +120,25 @@ async def _shown(
             async for view in follow(studio, make(job, language), per_second):
                 yield view
     except StudioError as error:
-        yield Refusal(kind, refuse(error, language))
+        yield Refusal(refuse(error, language))
     except Exception as error:  # noqa: BLE001 - the last line of defence before the page
-        yield Refusal(kind, report(error, language))
+        yield Refusal(report(error, language))
 
 
 def tell(
-    studio: Studio, what: str, kind: str, request: gr.Request, states: Sequence[str] = ("queued", "running", "paused")
+    studio: Studio,
+    what: str,
+    kinds: Sequence[str],
+    request: gr.Request,
+    states: Sequence[str] = ("queued", "running", "paused"),
 ) -> str:
-    """Cancels, finishes, pauses or resumes the person's newest job of ``kind`` that is in one of ``states``.
+    """Cancels, finishes, pauses or resumes the person's newest job of ``kinds`` that is in one of ``states``.
 
     Returns the state it was in, empty where there is none: two clicks on Stop are no mistake.
     """
     owner, language = owner_of(request), language_of(request)
     try:
-        found = studio.jobs.list(owner, kinds=(kind,), states=tuple(states), limit=1)
+        found = studio.jobs.list(owner, kinds, tuple(states), 1)
         if not found:
             return ""
         getattr(studio.jobs, what)(owner, found[0].id)

@@ -33,6 +33,8 @@ class Tab(ABC):
     """One tab. ``build`` lays it out inside the page's Blocks and sets the five components below."""
 
     kind: ClassVar[str]
+    #: further kinds of job that are begun and shown in the same place
+    also: ClassVar[tuple[str, ...]] = ()
     request: ClassVar[type[Request]]
     view: ClassVar[type[View]] = View
     per_second: ClassVar[float] = 5
@@ -76,6 +78,10 @@ class Tab(ABC):
         """The request as posted. Nothing is checked here: the request class does that."""
         return self.controls.values(posted)
 
+    def wanted(self, posted: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+        """The kind of job that was asked for, and its request as posted. May raise ``StudioError``."""
+        return self.kind, self.values(posted)
+
     def during(self, shown: Shown, first: bool) -> Updates:
         """More to update with each view."""
         del shown, first
@@ -99,6 +105,11 @@ class Tab(ABC):
         return [*self.controls.fields.values(), *self.extra]
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds of job of this tab."""
+        return (self.kind, *self.also)
+
+    @property
     def outputs(self) -> list[Component]:
         return [self.stage, self.film, *self.targets]
 
@@ -111,14 +122,14 @@ class Tab(ABC):
 
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
         """Submits what was posted and shows it to the end."""
-        views = submit(self.studio, self.kind, self.values(posted), request, self.make_view, self.per_second)
+        views = submit(self.studio, lambda: self.wanted(posted), request, self.make_view, self.per_second)
         async for update in self._updates(views, request):
             yield update
 
     def greeting(self, owner: str, language: Language) -> Updates:
         """What a tab shows when it is opened, whether or not anything runs in it: earlier results."""
         del language
-        return {self.film: cards(self.studio, owner, (self.kind,))}
+        return {self.film: cards(self.studio, owner, self.kinds)}
 
     async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
         """Shows the greeting, and with it whatever this person has running here.
@@ -129,7 +140,7 @@ class Tab(ABC):
         """
         carried = self.greeting(owner_of(request), language_of(request))
         alone, opened = True, time.monotonic()
-        views = attach(self.studio, self.kind, request, self.make_view, self.per_second, self.resumable)
+        views = attach(self.studio, self.kinds, request, self.make_view, self.per_second, self.resumable)
         async for update in self._updates(views, request):
             alone = False
             if time.monotonic() - opened < OPENING:
@@ -149,7 +160,7 @@ class Tab(ABC):
         return view
 
     def stop(self, request: gr.Request) -> None:
-        tell(self.studio, self.stopping, self.kind, request)
+        tell(self.studio, self.stopping, self.kinds, request)
 
     async def _updates(self, views: AsyncIterator[Shown], request: gr.Request) -> AsyncIterator[Updates]:
         shown: Shown | None = None
@@ -157,6 +168,6 @@ class Tab(ABC):
             yield {self.stage: view.show(), **self.during(view, shown is None)}
             shown = view
         if shown is not None:
-            film = cards(self.studio, owner_of(request), (self.kind,))
+            film = cards(self.studio, owner_of(request), self.kinds)
             # the stage again: the last answer must carry all that shall be seen (see attach)
             yield {self.stage: shown.show(), self.film: film, **self.after(shown)}

@@ -182,12 +182,12 @@ class TrainingTab(Tab):
         return {**super().greeting(owner, language), **self.sample.choices(owner, language)}
 
     def pause(self, request: gr.Request) -> None:
-        tell(self.studio, "pause", self.kind, request)
+        tell(self.studio, "pause", self.kinds, request)
 
     async def resume(self, request: gr.Request) -> Any:
         """Goes on with a paused training, or with the newest one if that was interrupted, and shows it."""
         yield {self.stage: gr.skip()}  # a generator that yields nothing would empty every output
-        if tell(self.studio, "resume", self.kind, request, ("paused", "interrupted")) == "interrupted":
+        if tell(self.studio, "resume", self.kinds, request, ("paused", "interrupted")) == "interrupted":
             async for update in self.attach(request):
                 yield update
 

@@ -151,10 +151,9 @@ class Refusal:
 
     state = "failed"
 
-    def __init__(self, kind: str, text: str) -> None:
-        self.kind = kind
+    def __init__(self, text: str) -> None:
         self.text = text
 
     def show(self) -> dict[str, Any]:
-        shown = {"job": "", "kind": self.kind, "state": "failed", "error": self.text, "items": [], "facts": {}}
+        shown = {"job": "", "state": "failed", "error": self.text, "items": [], "facts": {}}
         return {**shown, "refused": True}
