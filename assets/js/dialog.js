@@ -75,7 +75,7 @@ function recipe(item) {
 }
 
 function thing(item) {
-  if (isPicture(item)) return el("img.checker", {src: address(item.url), alt: titleOf(item)});
+  if (isPicture(item)) return el("img.checker", {src: address(item.url), alt: titleOf(item), style: `--natural:${item.width}px`});
   if (isText(item)) return el("div.dialog-text", {}, item.text ?? "");
   return el("div.dialog-file", {}, icon("training"), el("p", {}, item.name));
 }
