@@ -220,10 +220,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Sample:
-    """The sample grid drawn from the same noise each time, after ``step``."""
+    """The sample grid drawn from the same noise each time, after ``step``.
+
+    ``captions`` say what each picture of it shall show, row by row, where it was told anything.
+    """
 
     step: int
     picture: Picture
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

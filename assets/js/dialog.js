@@ -11,11 +11,13 @@ let current = null;
 export const isPicture = (item) => item.media_type.startsWith("image/");
 export const isText = (item) => item.media_type.startsWith("text/");
 export const isGenerator = (item) => item.name.endsWith(".safetensors");
+/** The sticker model, trained on somebody's own pictures. */
+const isOwn = (item) => isGenerator(item) && item.kind === "sticker_training";
 
 function destinations(item) {
   if (isPicture(item)) return ["style-photo", "style-picture"];
   if (isText(item)) return ["text-prompt", "image-prompt"];
-  return isGenerator(item) ? ["sample-generator"] : [];
+  return isGenerator(item) && !isOwn(item) ? ["sample-generator"] : [];
 }
 
 function download(item, words = t("item.download")) {
@@ -30,9 +32,11 @@ function sendMenu(item) {
   return menu;
 }
 
+const drawWith = (item) => button(t("own.draw"), {class: "btn btn-primary", onclick: () => { box?.close(); send({action: "send", item: item.id, to: "image-weights"}); }}, "image");
+
 /** The few things to do with a fresh result, in a row. */
 export function itemActions(item, words) {
-  return el("div.tools", {}, download(item, words), destinations(item).length ? sendMenu(item) : null);
+  return el("div.tools", {}, isOwn(item) ? drawWith(item) : null, download(item, words), destinations(item).length ? sendMenu(item) : null);
 }
 
 function deleteButton(item) {
@@ -91,7 +95,7 @@ function draw() {
       button("", {class: "btn btn-quiet", "aria-label": t("item.close"), title: t("item.close"), id: "item-close", onclick: () => box.close()}, "close")),
     el("div.dialog-main", {}, el("div.dialog-thing", {}, thing(item)),
       el("div.dialog-side", {},
-        el("div.tools", {}, button(t("item.again"), {class: "btn btn-primary", id: "item-again", onclick: () => { box.close(); send({action: "again", item: item.id}); }}, "again"),
+        el("div.tools", {}, isOwn(item) ? drawWith(item) : null, button(t("item.again"), {class: isOwn(item) ? "btn" : "btn btn-primary", id: "item-again", onclick: () => { box.close(); send({action: "again", item: item.id}); }}, "again"),
           download(item), destinations(item).length ? sendMenu(item) : null),
         el("h3", {}, t("item.recipe")), recipe(item), deleteButton(item))));
   if (box.open) keepFocus(held);

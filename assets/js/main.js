@@ -4,6 +4,7 @@ import {settled, mark} from "./bench.js";
 import {courier, footer, header, strip} from "./frame.js";
 import {stagePictures, toFetch, traits} from "./image.js";
 import "./keys.js";
+import {chip} from "./own.js";
 import {film, library} from "./shelf.js";
 import {choices, drop, stageStyle} from "./style.js";
 import {stageText} from "./text.js";
@@ -12,7 +13,7 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop,
-  traits,
+  traits, chip,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),

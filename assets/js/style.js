@@ -80,14 +80,15 @@ export function drop(element, props, trigger, watch, fixed) {
   const draw = () => {
     zone.classList.remove("reading");
     if (props.value?.error !== undefined && last) return show(last, props.value.error);
-    last = props.value?.url ? props.value : null;
+    last = props.value?.digest ? props.value : null;
     show(last, props.value?.error);
   };
   const show = (photo, error) => {
     zone.classList.toggle("full", Boolean(photo));
+    const given = (file) => (file.url ? el("img", {src: file.url, alt: file.name || t(fixed.words)}) : el("span.drop-file", {}, file.name));
     const words = photo
-      ? [el("img", {src: photo.url, alt: photo.name || t(fixed.words)}), el("span.drop-change", {}, t("drop.change"))]
-      : [icon("photo"), el("span.drop-words", {}, t(fixed.words)), el("span.drop-more", {}, t("drop.formats"))];
+      ? [given(photo), el("span.drop-change", {}, t("drop.change"))]
+      : [icon("photo"), el("span.drop-words", {}, t(fixed.words)), el("span.drop-more", {}, t(fixed.formats ?? "drop.formats", fixed))];
     zone.replaceChildren(...words);
     if (error) zone.append(el("span.drop-error", {role: "alert"}, error));
   };
@@ -116,7 +117,7 @@ export function choices(element, props, trigger, watch, fixed) {
   const heading = fixed.heading ? el("div.choices-head", {}, el("span", {}, titled(fixed.label)), el("p", {}, t(fixed.heading))) : "";
   element.querySelector(".widget").replaceChildren(heading, group);
   const cards = fixed.choices.map((choice) => el("button.choice", {type: "button", role: "radio", title: titled(choice.title), data: {value: choice.id}},
-    choice.url ? el("img", {src: address(choice.url), alt: "", loading: "lazy"}) : null,
+    choice.url ? el("img", {src: address(choice.url), alt: "", loading: "lazy"}) : choice.glyph ? el("span.choice-glyph", {}, icon(choice.glyph)) : null,
     el("span.choice-title", {}, titled(choice.title)),
     choice.about ? el("span.choice-about", {}, titled(choice.about)) : null));
   group.append(...cards);

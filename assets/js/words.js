@@ -19,7 +19,8 @@ export const titled = (value) =>
   value && typeof value === "object" ? value[language] ?? value.en : has(value) ? t(value) : value ?? "";
 
 /** What an item is, in one word: a training leaves a generator and the samples it drew last. */
-export const kindOf = (item) => t(`kind.${item.kind === "training" && item.media_type.startsWith("image/") ? "sample" : item.kind}`);
+const TRAINED = ["training", "sticker_training"];
+export const kindOf = (item) => t(`kind.${TRAINED.includes(item.kind) && item.media_type.startsWith("image/") ? "sample" : item.kind}`);
 
 function named(field, value) {
   const key = `name.${field}.${value}`; // from Python, which knows styles, data sets and recipes
@@ -34,6 +35,7 @@ export function titleOf(item) {
   const {settings = {}, facts = {}} = item.recipe ?? {};
   if (item.kind === "style") return settings.style ? named("style", settings.style) : t("title.picture");
   if (item.kind === "training" && settings.dataset) return named("dataset", settings.dataset);
+  if (item.kind === "sticker_training") return settings.name || t("title.own");
   if (item.kind === "sample" && facts.dataset) return named("dataset", facts.dataset);
   return item.title || item.name;
 }

@@ -187,6 +187,30 @@ class PictureZip:
             return None
 
 
+@dataclass(frozen=True)
+class Look:
+    """``count`` pictures with captions, of which ``shown`` are the first; ``warnings`` say what else is in the zip."""
+
+    count: int
+    shown: tuple[Own, ...]
+    warnings: tuple[StudioError, ...]
+
+
+def look(data: bytes, most: int) -> Look:
+    """The first ``most`` pictures of a zip, as the model will see them. Raises ``StudioError`` as a training would.
+
+    Further pictures are not decoded, so that more of them may be left out when they are.
+    """
+    archive = PictureZip(data)
+    shown: list[Own] = []
+    for candidate in archive.candidates:
+        if (own := archive.own(candidate)) is not None:
+            shown.append(own)
+        if len(shown) == most:
+            break
+    return Look(len(archive.candidates), tuple(shown), tuple(archive.left_out.sentences()))
+
+
 def fitted(picture: Image.Image) -> Pixels:
     """An RGBA picture fitted into 64 x 64, centred, transparent around; uint8 [64, 64, 4], premultiplied."""
     scale = EDGE / max(picture.size)

@@ -50,7 +50,7 @@ class Board:
         self._half, self._place = examples.dtype == torch.bfloat16, examples.device
         self._said = examples.text(examples.said[places])
         self._styles = examples.styles[places].to(self._place)
-        self.captions = [examples.written[sentence] for sentence in examples.said[places].tolist()]
+        self.captions = tuple(examples.written[sentence] for sentence in examples.said[places].tolist())
         config = parts.transformer.config
         shape = (SHOWN, config["in_channels"], config["sample_size"], config["sample_size"])
         self._noise = torch.randn(shape, generator=torch.Generator().manual_seed(int(facts["seed"]))).to(self._place)

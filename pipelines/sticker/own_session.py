@@ -201,7 +201,7 @@ class OwnSession:
         held = self.turn.device_seconds - began
         self._draw_at = self.trainer.seconds + max(DRAW_EVERY, held / DRAW_SHARE)
         with self.turn.aside():
-            return Sample(self.trainer.step, webp(grid))
+            return Sample(self.trainer.step, webp(grid), self.board.captions)
 
     def _save(self) -> Iterator[Event]:
         tensors = self.trainer.state()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from studio.services import Studio
 
 MAKING = ("text", "image", "style", "training")
-CSS = ("tokens", "icons", "page", "controls", "stage", "widgets", "training", "library")
+CSS = ("tokens", "icons", "page", "controls", "stage", "widgets", "training", "own", "library")
 
 
 def build_page(studio: Studio) -> gr.Blocks:
@@ -56,7 +56,8 @@ def _with_benches(tabs: dict[str, Tab]) -> dict[str, Tab]:
     """The tabs and the benches inside them, by the kind of job they make."""
     training = tabs["training"]
     sample = getattr(training, "sample", None)
-    return {**tabs, **({"sample": sample} if isinstance(sample, Tab) else {})}
+    further = {kind: tab for tab in tabs.values() for kind in tab.also}
+    return {**tabs, **further, **({"sample": sample} if isinstance(sample, Tab) else {})}
 
 
 def page_options() -> dict[str, Any]:

@@ -20,6 +20,7 @@ from studio.owners import owner_of
 from studio.tabs.film import card, cards, settings_of, text_of
 from studio.tabs.following import refuse, report
 from studio.tabs.library import LibraryTab
+from studio.tabs.own import KIND as OWN_KIND
 from studio.tabs.parts import QUIET, Updates
 from studio.tabs.tab import Tab
 from studio.widgets import widget
@@ -91,23 +92,27 @@ class Courier:
         if to in ("text-prompt", "image-prompt") and text:
             words = text_of(self.studio, item, MAX_TEXT)
             return self._filled(to.split("-")[0], {"prompt": words}, owner, language)
-        if to == "sample-generator" and item.name.endswith(".safetensors"):
+        if to == "sample-generator" and item.kind == "training" and item.name.endswith(".safetensors"):
             return self._filled("sample", {"generator": item.digest}, owner, language)
+        if to == "image-weights" and item.kind == OWN_KIND and item.name.endswith(".safetensors"):
+            settings = {"weights": item.digest, "model": item.recipe.get("model")}
+            return self._filled("image", settings, owner, language)
         raise _nonsense(to)
 
     def _filled(self, kind: str, settings: Mapping[str, Any], owner: str, language: Language) -> Updates:
-        page = "training" if kind == "sample" else kind
+        page = "training" if kind in ("sample", OWN_KIND) else kind
         return {
             **self.tabs[kind].fill(owner, settings, language),
             self.pages: gr.Tabs(selected=page),
-            **self._say("focus", kind=kind),
+            **self._say("focus", kind=page if kind == OWN_KIND else kind),
         }
 
     def _delete(self, item: Item, owner: str, chosen: str) -> Updates:
         self.studio.library.delete(owner, item.id)
         updates: Updates = {self.library.grid: self.library.page(owner, chosen), **self._say("deleted", item=item.id)}
         if item.kind in self.tabs:
-            updates[self.tabs[item.kind].film] = cards(self.studio, owner, (item.kind,))
+            tab = self.tabs[item.kind]
+            updates[tab.film] = cards(self.studio, owner, tab.kinds)
         return updates
 
     def _say(self, what: str, **values: Any) -> Updates:

@@ -18,9 +18,13 @@ from studio.locales import Language, i18n, t
 from studio.tabs.gallery import drawing_styles
 from studio.tabs.modelled import ModelTab
 from studio.tabs.models import chosen_first, model_cards
+from studio.tabs.own import KIND as OWN_KIND
 from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, more, stage
 from studio.tabs.views import View
 from studio.widgets import widget
+
+#: of a person's networks trained on own pictures, that are looked through for a name
+MAX_OWN = 500
 
 #: (name of a scheduler in the request, as it is called where it was published)
 SCHEDULERS = (
@@ -78,6 +82,7 @@ class ImageTab(ModelTab):
         with bench(self.kind):
             with area("ask", self.kind):
                 controls.text("prompt", lines=4, max_lines=12, show_label=False, info=None)
+                controls.keep("weights", widget("chip", "image-weights", None))
                 self.make_button, self.stop_button = actions(self.kind)
                 self.lay_note()
             with area("stage", self.kind):
@@ -128,10 +133,13 @@ class ImageTab(ModelTab):
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
         """Without what the model has no choice in: its own settings take that place."""
         values = super().values(posted)
+        own = values.pop("weights", None)
+        if isinstance(own, dict):
+            values["weights"] = own.get("digest")
         entry = self.entry(values.get("model"))
         if entry is None:
             return values
-        without = {*entry.fixed, *(() if entry.styles else ("style",))}
+        without = {*entry.fixed, *(() if entry.styles else ("style", "weights"))}
         return {name: value for name, value in values.items() if name not in without}
 
     def greeting(self, owner: str, language: Language) -> Updates:
@@ -140,10 +148,22 @@ class ImageTab(ModelTab):
         return {**super().greeting(owner, language), self.stage: idle}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
-        updates = super().fill(owner, settings, language)
+        updates = super().fill(owner, {name: value for name, value in settings.items() if name != "weights"}, language)
+        if "weights" in settings:
+            updates[self.controls.fields["weights"]] = self._own(owner, settings["weights"])
         if str(settings.get("prompt", "")).startswith(("image.example.", "sticker.example.")):
             updates[self.controls.fields["prompt"]] = t(settings["prompt"], language)
         return updates
+
+    def _own(self, owner: str, digest: str | None) -> dict[str, str] | None:
+        """What the chip shows of a network trained on the person's pictures. Raises where it is not theirs any more."""
+        if not digest:
+            return None
+        self.studio.library.check_owned(owner, [digest])
+        items = self.studio.library.items(owner, (OWN_KIND,), limit=MAX_OWN)
+        found = next((item for item in items if item.digest == digest), None)
+        name = digest[:12] if found is None else str(found.recipe.get("settings", {}).get("name", ""))
+        return {"digest": digest, "name": name}
 
 
 def build(studio: Any) -> ImageTab:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from studio.services import Studio
 
 PAGE = 60
-KINDS = {"all": (), "pictures": ("image", "style", "sample"), "texts": ("text",), "generators": ("training",)}
+KINDS = {
+    "all": (),
+    "pictures": ("image", "style", "sample"),
+    "texts": ("text",),
+    "generators": ("training", "sticker_training"),
+}
 
 
 class LibraryTab:
