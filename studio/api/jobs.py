@@ -84,7 +84,7 @@ class Jobs:
         """Your jobs, newest first.
 
         Args:
-            kind: text, image, style, training or sample; empty for all.
+            kind: text, image, style, training, sticker_training or sample; empty for all.
             limit: At most this many, 1 to 500.
         """
         most = whole("limit", limit)

@@ -5,6 +5,7 @@ Handlers submit a job and follow it; they never compute. No parameter is a path 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from gradio import processing_utils
 
 from pipelines.errors import StudioError
 from pipelines.pictures import open_picture
+from pipelines.sticker.own_pictures import look
 from studio.api.offering import Info, json_object, offer
 from studio.engine.job import ENDED, Job
 from studio.library.library import Item
@@ -42,6 +44,8 @@ class Making:
         recipe = [gr.Textbox("r1", label="recipe"), gr.Textbox("fashion-mnist", label="dataset")]
         settings = gr.Textbox("{}", label="settings_json")
         offer(self.start_training, [*recipe, settings], [gr.Textbox(label="job_id")])
+        own = [Upload(label="pictures"), gr.Textbox("", label="name"), gr.Textbox("{}", label="settings_json")]
+        offer(self.start_sticker_training, own, [gr.Textbox(label="job_id")])
 
     @staticmethod
     def _text_fields() -> list[Any]:
@@ -74,6 +78,7 @@ class Making:
             gr.Number(-1, label="seed"),
             gr.Textbox("", label="scheduler"),
             gr.Textbox("", label="style"),
+            gr.Textbox("", label="weights"),
         ]
 
     async def generate_text(
@@ -138,6 +143,7 @@ class Making:
         seed: float,
         scheduler: str,
         style: str,
+        weights: str,
         request: gr.Request,
     ) -> AsyncIterator[tuple[list[str], Info]]:
         """Make pictures from words; streams progress in info, ends with the PNG files, transparent ones of stickers.
@@ -154,11 +160,13 @@ class Making:
             seed: The same seed gives the same pictures; -1 for a fresh one, returned in info.
             scheduler: Name of a sampler; empty for the model's own.
             style: How stickers are drawn: glossy, flat, noto, twitter or firefox; empty for what suits the words.
+            weights: The digest of what a training on your own pictures left, to draw with; empty for the model's own.
         """
         own = {"steps": steps, "guidance": guidance, "width": width, "height": height}
         values = {
             "prompt": prompt, "negative_prompt": negative_prompt, "model": model, "count": count, "seed": seed,
-            "scheduler": scheduler, "style": style, **{name: value for name, value in own.items() if value != -1},
+            "scheduler": scheduler, "style": style, "weights": weights or None,
+            **{name: value for name, value in own.items() if value != -1},
         }  # fmt: skip
         async for items, info in self._make(owner_of(request), "image", values):
             yield [self._file(item) for item in items], info
@@ -203,6 +211,24 @@ class Making:
         values = {name: value for name, value in (("recipe", recipe), ("dataset", dataset)) if value}
         job = self._studio.jobs.submit(owner_of(request), "training", values | json_object(settings_json))
         return job.id
+
+    async def start_sticker_training(
+        self, pictures: str | None, name: str, settings_json: str, request: gr.Request
+    ) -> str:
+        """Start training the sticker model on your own captioned pictures; returns the id of the job, which goes on.
+
+        Args:
+            pictures: A zip of 20 to 20,000 pictures, uploaded. A caption is the words of a picture's name or its
+                folder's, a text file beside it, or a line in captions.csv or metadata.jsonl (file_name, text).
+            name: What you call them; empty for nothing in particular.
+            settings_json: Further settings as a JSON object, such as {"seconds": 900, "start": "stickers"}.
+        """
+        if pictures is None:
+            raise StudioError("own.no_zip", "No pictures were given. Upload a zip of them.")
+        owner, data = owner_of(request), await asyncio.to_thread(Path(pictures).read_bytes)
+        await asyncio.to_thread(look, data, 1)  # refused now rather than by the job
+        values = {"pictures": self._studio.library.keep_upload(owner, data, "application/zip"), "name": name}
+        return self._studio.jobs.submit(owner, "sticker_training", values | json_object(settings_json)).id
 
     # ---------------------------------------------------------------------------------------- inside
 
