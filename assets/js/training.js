@@ -28,6 +28,7 @@ class Board {
 
   show(view) {
     this.samples = view.samples;
+    this.words = view.caption;
     this.scrub.max = String(Math.max(0, view.samples.length - 1));
     if (!this.held) this.scrub.value = this.scrub.max;
     this.scrub.hidden = view.samples.length < 2;
@@ -47,7 +48,7 @@ class Board {
     this.wait.hidden = Boolean(one);
     if (!one) return;
     if (this.image.getAttribute("src") !== address(one.url)) this.image.src = address(one.url);
-    const words = t("training.samples", {step: number(one.step)});
+    const words = t(this.words, {step: number(one.step)});
     this.image.alt = words;
     this.caption.textContent = words;
   }

@@ -31,6 +31,13 @@ class DataSetInfo:
     #: of all pixels followed by all labels, unpacked: it names the data, whatever packed the files
     sha256: str
 
+    #: the classes in Chinese; empty where their names are the same
+    classes_zh: tuple[str, ...] = ()
+
+    def classes_in(self, language: str) -> tuple[str, ...]:
+        """The names of the classes as a person reads them."""
+        return self.classes_zh if language == "zh" and self.classes_zh else self.classes
+
     @property
     def images(self) -> Path:
         """The pictures, a gzipped idx file (count, size, size)."""
@@ -71,6 +78,7 @@ DATASETS = {
                 "Bag",
                 "Ankle boot",
             ),
+            classes_zh=("T 恤", "裤子", "套头衫", "连衣裙", "外套", "凉鞋", "衬衫", "运动鞋", "包", "短靴"),
             licence="MIT",
             credit="Zalando SE; Xiao, Rasul and Vollgraf 2017",
             sha256="73194a0c06a93deab58b95e00e618cc5c80fb5c9a84df26bbc429eeb3507846a",

@@ -5,7 +5,7 @@ Knows gradio components and element ids (``KIND-name``); does not know what any 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines.base import Request
-from studio.locales import i18n
+from studio.locales import STRINGS, i18n
 from studio.widgets import widget
 
 #: what a handler changes: components and layout blocks with their new values
@@ -37,7 +37,9 @@ class Controls:
         self.preferred: Mapping[str, Any] = {}
 
     def _words(self, name: str) -> dict[str, Any]:
-        return {"label": i18n(f"field.{name}"), "info": i18n(f"help.{self.kind}.{name}"), "elem_id": self.id(name)}
+        own = f"field.{self.kind}.{name}"  # where a setting means something else here than in other tabs
+        label = own if own in STRINGS["en"] else f"field.{name}"
+        return {"label": i18n(label), "info": i18n(f"help.{self.kind}.{name}"), "elem_id": self.id(name)}
 
     def id(self, name: str) -> str:
         return f"{self.kind}-{name.replace('_', '-')}"
@@ -75,10 +77,10 @@ class Controls:
     def checkbox(self, name: str) -> gr.Checkbox:
         return self.keep(name, gr.Checkbox(self.default(name), **self._words(name)))
 
-    def menu(self, name: str, choices: list[tuple[str, str]], free: bool = False, **more: Any) -> gr.Dropdown:
+    def menu(self, name: str, choices: Sequence[tuple[str, str | int]], free: bool = False, **more: Any) -> gr.Dropdown:
         """A menu; ``free`` lets a person type a value of their own."""
         words = {**self._words(name), "value": self.default(name), **more}
-        made = gr.Dropdown(choices, allow_custom_value=free, filterable=free or len(choices) > 12, **words)
+        made = gr.Dropdown(list(choices), allow_custom_value=free, filterable=free or len(choices) > 12, **words)
         return self.keep(name, made)
 
     def seed(self) -> tuple[gr.Checkbox, gr.Number]:

@@ -13,11 +13,12 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo
 from pipelines.training.recipe_names import RECIPES
 from studio.engine.job import Job
-from studio.locales import Language, both, i18n, marked
+from studio.locales import Language, i18n, marked
 from studio.tabs.following import Shown, tell
 from studio.tabs.gallery import served
 from studio.tabs.image import picture
 from studio.tabs.parts import QUIET, Updates, area, bench, film, more, stage
+from studio.tabs.recipes import RecipeForm
 from studio.tabs.sample import SampleTab
 from studio.tabs.tab import Tab
 from studio.tabs.views import View
@@ -80,6 +81,7 @@ class TrainingView(View):
         return {
             **super().show(),
             "dataset": request.get("dataset", ""),
+            "caption": "training.samples.vae" if request.get("recipe") == "vae" else "training.samples",
             "step": self.step,
             "steps": request.get("steps", 0),
             "seconds": round(self.seconds, 1),
@@ -124,6 +126,7 @@ class TrainingTab(Tab):
 
     def build(self) -> None:
         controls = self.controls
+        self.form = RecipeForm(controls)
         with bench(self.kind):
             with area("ask", self.kind):
                 sets = [_dataset_card(info) for info in DATASETS.values()]
@@ -154,28 +157,24 @@ class TrainingTab(Tab):
     def _settings(self) -> None:
         controls = self.controls
         with gr.Group(elem_classes="common"):
-            recipes = [(both(info.title, info.title_zh), info.name) for info in RECIPES.values()]
-            controls.menu("recipe", recipes)
+            self.form.lay_menu()
             with gr.Row(elem_classes="pair"):
                 controls.number("seconds")
                 controls.number("steps")
         with more(self.kind):
-            with gr.Row(elem_classes="pair"):
-                controls.number("width")
-                controls.number("batch")
-            with gr.Row(elem_classes="pair"):
-                controls.number("latent")
-                controls.number("learning_rate", 0.0001, precision=None)
-            with gr.Row(elem_classes="pair"):
-                controls.number("gamma", 0.05, precision=None)
-                controls.number("penalty_every")
+            self.form.lay_numbers()
             controls.seed()
 
     def wire(self) -> None:
         super().wire()
+        self.form.wire()
         self.pause_button.click(self.pause, **QUIET)
         self.resume_button.click(self.resume, outputs=self.outputs, **QUIET)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
+
+    def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
+        """Without what the recipe has no use for."""
+        return self.form.asked(super().values(posted))
 
     def greeting(self, owner: str, language: Language) -> Updates:
         """The generators there are, too."""
@@ -196,7 +195,7 @@ class TrainingTab(Tab):
 
     @property
     def extra(self) -> list[Component]:
-        return [self.sample.panel, self.sample.controls.fields["generator"]]
+        return [self.sample.panel, *self.sample.told]
 
     def after(self, shown: Shown) -> Updates:
         """The new generator is the one to draw from."""

@@ -80,6 +80,47 @@ def test_a_training_is_paused_goes_on_and_its_generator_is_kept_and_drawn_from(p
     person.sees_idle_device()
 
 
+def settings_shown(person: Person) -> dict[str, str]:
+    """What the folded settings of the recipe hold, by the ids of those that are seen."""
+    shown = person("training-more-settings .recipe-settings [id^=training-]:visible")
+    boxes: dict[str, str] = dict(
+        shown.evaluate_all("boxes => boxes.map(box => [box.id, box.querySelector('input').value])")
+    )
+    return boxes
+
+
+def test_the_form_shows_what_the_recipe_uses_and_keeps_what_was_typed(person: Person) -> None:
+    person.open("training")
+    person.choose("training-recipe", "WGAN-GP (2017)")
+    expect(person("training-recipe")).to_contain_text("A critic measures")
+    person.more("training")
+    expect(person("training-gamma input")).to_have_value("10")
+    expect(person("training-d-steps input")).to_have_value("3")
+    assert "training-beta" not in settings_shown(person)
+    person.number("training-batch", 8)
+    person.choose("training-recipe", "VAE (variational autoencoder)")
+    expect(person("training-beta")).to_be_visible()
+    shown = settings_shown(person)
+    assert (shown["training-latent"], shown["training-batch"]) == ("16", "8")
+    assert not {"training-gamma", "training-d-steps"} & shown.keys()
+
+
+def test_a_class_is_chosen_where_the_generator_knows_classes(person: Person) -> None:
+    person.open("training")
+    person("training-dataset [data-value=mnist]").click()
+    person.choose("training-recipe", "VAE (variational autoencoder)")
+    person("training-conditional input").check()
+    person.number("training-seconds", 2)
+    person("training-start").click()
+    person.sees_state("training", "done")
+    expect(person("training-samples figcaption")).to_contain_text("reconstruction")
+    person.choose("sample-label", "7")
+    person.number("sample-count", 4)
+    person("sample-make").click()
+    person.sees_state("sample", "done")
+    expect(person("sample-result .picture img").first).to_be_visible()
+
+
 def test_a_training_ends_by_itself_when_its_time_is_up(person: Person) -> None:
     begin(person, seconds=2)
     person.sees_state("training", "done")
