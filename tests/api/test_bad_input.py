@@ -187,9 +187,12 @@ def test_a_number_that_is_none_is_refused(studio: Server) -> None:
 )
 def test_a_path_or_an_address_in_place_of_a_file_is_refused(studio: Server, path: str) -> None:
     forged = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    answer = ask(studio, "transfer_style", forged, first_style(), None, 1, False)
-    assert "error" in answer
-    assert "root:" not in answer
+    for answer in (
+        ask(studio, "transfer_style", forged, first_style(), None, 1, False),
+        ask(studio, "start_sticker_training", forged, "", "{}"),
+    ):
+        assert "error" in answer
+        assert "root:" not in answer
 
 
 @pytest.mark.parametrize(

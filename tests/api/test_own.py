@@ -64,6 +64,3 @@ def test_what_cannot_be_learned_from_is_refused_at_once(client: Client, tmp_path
         start(client, tmp_path, b"hello")
     with pytest.raises(AppError, match="Begin with must be one of"):
         start(client, tmp_path, start="anything")
-    elsewhere = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    with pytest.raises(AppError, match="must be uploaded"):
-        client.predict(elsewhere, "", "{}", api_name="/start_sticker_training")
