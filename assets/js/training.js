@@ -4,6 +4,7 @@ import {example, invitation, stageOf} from "./bench.js";
 import {Curves} from "./curves.js";
 import {el, fill, address} from "./dom.js";
 import {itemActions} from "./dialog.js";
+import {captionsOf, ownStart} from "./own.js";
 import {clock, number, t, titled} from "./words.js";
 
 const NUMBERS = ["step", "rate", "elapsed", "left"];
@@ -13,6 +14,7 @@ class Board {
     this.image = el("img.samples-image", {alt: ""});
     this.wait = el("p.samples-wait", {}, t("training.waiting"));
     this.caption = el("figcaption");
+    this.said = el("div.samples-said");
     this.scrub = el("input.samples-scrub", {type: "range", min: 0, max: 0, value: 0, "aria-label": t("training.scrub"), oninput: () => { this.held = +this.scrub.value < +this.scrub.max; this.sample(); }});
     this.numbers = Object.fromEntries(NUMBERS.map((name) => [name, el("dd", {id: `training-${name}`}, "–")]));
     this.download = el("div.board-download");
@@ -20,7 +22,7 @@ class Board {
     const numbers = el("dl.numbers", {}, NUMBERS.map((name) => el("div", {}, el("dt", {}, t(`training.${name}`)), this.numbers[name])));
     body.replaceChildren(
       el("div.board", {},
-        el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.scrub, this.caption),
+        el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.said, this.scrub, this.caption),
         numbers, el("div.curves-holder", {id: "training-curves"}), this.download));
     this.curves = new Curves(body.querySelector(".curves-holder"));
     this.charts = null;
@@ -51,6 +53,9 @@ class Board {
     const words = t(this.words, {step: number(one.step)});
     this.image.alt = words;
     this.caption.textContent = words;
+    const captions = one.captions ?? [];
+    this.image.className = captions.length ? "samples-image samples-own checker" : "samples-image";
+    fill(this.said, captions.join("\n"), () => (captions.length ? captionsOf(captions) : []));
   }
 
   tell(view) {
@@ -73,10 +78,12 @@ function empty(sets) {
 export function stageTraining(element, props, trigger, watch, fixed) {
   let board = null;
   let job = null;
+  let own = null; // the last preview of the person's own pictures
   stageOf("training", element, props, trigger, watch, (body, view) => {
     if (!view.samples) {
       board = null;
-      fill(body, "empty", () => empty(fixed.examples));
+      own = view.own ?? own;
+      fill(body, `empty${own?.digest ?? ""}`, () => [el("div.start-sets", {}, empty(fixed.examples)), ownStart(own)]);
       return;
     }
     if (!board || job !== view.job) {

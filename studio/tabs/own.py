@@ -19,7 +19,8 @@ from PIL import Image
 from pipelines.errors import StudioError
 from pipelines.sticker.own_pictures import Own, look
 from pipelines.sticker.own_request import StickerTrainingRequest
-from studio.locales import Language, i18n, sentence
+from pipelines.training.recipe_names import Series
+from studio.locales import Language, both, i18n, sentence
 from studio.tabs.parts import Controls, Updates, more
 from studio.uploads import Upload
 from studio.widgets import widget
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 #: the name of this choice among the data sets
 OWN = "own"
 KIND = "sticker_training"
+#: the class of the models that can be trained so
+PIPELINE = "StickerPipeline"
 SHOWN = 32
 CARD: Mapping[str, Any] = {
     "id": OWN,
@@ -40,6 +43,13 @@ CARD: Mapping[str, Any] = {
     },
     "glyph": "photo",
 }
+
+
+SERIES = (
+    Series("loss", "Loss", "损失"),
+    Series("trend", "Loss, smoothed", "损失（平滑）"),
+    Series("speed", "Pictures per second", "每秒图片数", "speed"),
+)
 
 
 class OwnPictures:
@@ -73,6 +83,9 @@ class OwnPictures:
                 controls.number("seconds")
                 controls.number("steps")
         with more(OWN):
+            models = [entry for entry in self.studio.catalog.entries("image") if entry.pipeline == PIPELINE]
+            titles = [(both(entry.title, entry.title_zh), entry.name) for entry in models]
+            controls.menu("model", titles, value=models[0].name if models else "", visible=len(models) > 1)
             with gr.Row(elem_classes="pair"):
                 controls.number("batch")
                 controls.number("learning_rate", 0.0001, precision=None)
@@ -97,19 +110,18 @@ class OwnPictures:
             )
         return {**self.controls.values(tuple(controls)), "pictures": pictures["digest"], "name": pictures["name"]}
 
-    def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
+    def fill(self, owner: str, settings: Mapping[str, Any]) -> Updates:
         """What puts a recipe's settings, its pictures included, into the controls."""
         updates = self.controls.fill(settings)
         if digest := settings.get("pictures"):
             self.studio.library.check_owned(owner, [digest])
             updates |= self.given(digest, str(settings.get("name", "")))
-        del language
         return updates
 
     def given(self, digest: str, name: str) -> Updates:
         """Pictures that lie in the library already."""
-        shown = {"digest": digest, "name": name, "more": ""}
-        return {self.pictures: {"digest": digest, "name": name}, self.shown: shown}
+        given = {"digest": digest, "name": name}
+        return {self.pictures: given, self.shown: given}
 
     def take(self, owner: str, path: str, language: Language) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """Keeps an uploaded zip: what Start posts, what the field shows, and the preview. Raises ``StudioError``.
@@ -119,13 +131,14 @@ class OwnPictures:
         data, name = Path(path).read_bytes(), Path(path).stem[:80]
         found = look(data, SHOWN)
         digest = self.studio.library.keep_upload(owner, data, "application/zip")
+        given = {"digest": digest, "name": name}
         preview = {
-            "name": name,
+            **given,
             "count": found.count,
             "pictures": [_tile(own) for own in found.shown],
             "warnings": [sentence(one, language) for one in found.warnings],
         }
-        return {"digest": digest, "name": name}, {"digest": digest, "name": name, "count": found.count}, preview
+        return given, {**given, "count": found.count}, preview
 
 
 def _tile(own: Own) -> dict[str, Any]:

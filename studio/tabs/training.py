@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -9,12 +10,15 @@ from typing import Any, ClassVar
 import gradio as gr
 from gradio.components import Component
 
+from pipelines.errors import StudioError
 from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo
 from pipelines.training.recipe_names import RECIPES
-from studio.engine.job import Job
-from studio.locales import Language, i18n, marked
-from studio.tabs.following import Shown, tell
+from studio.engine.job import LIVE, Job
+from studio.locales import Language, i18n, language_of, marked
+from studio.owners import owner_of
+from studio.tabs import own
+from studio.tabs.following import Shown, refuse, report, tell
 from studio.tabs.gallery import served
 from studio.tabs.image import picture
 from studio.tabs.parts import QUIET, Updates, area, bench, film, more, stage
@@ -67,7 +71,8 @@ class TrainingView(View):
 
     def on_sample(self, data: Mapping[str, Any], at: float) -> None:
         del at
-        self.samples.append({"step": data["step"], **picture(self.job, data["picture"])})
+        captions = {"captions": data["captions"]} if data.get("captions") else {}
+        self.samples.append({"step": data["step"], **picture(self.job, data["picture"]), **captions})
         if len(self.samples) > MAX_SAMPLES:
             self.samples = [*self.samples[:-1:2], self.samples[-1]]
 
@@ -81,7 +86,7 @@ class TrainingView(View):
         return {
             **super().show(),
             "dataset": request.get("dataset", ""),
-            "caption": "training.samples.vae" if request.get("recipe") == "vae" else "training.samples",
+            "caption": self._caption(),
             "step": self.step,
             "steps": request.get("steps", 0),
             "seconds": round(self.seconds, 1),
@@ -92,11 +97,18 @@ class TrainingView(View):
             "curves": self._curves(),
         }
 
+    def _caption(self) -> str:
+        """The string that says what the samples are."""
+        if self.job.kind == own.KIND:
+            return "own.samples"
+        return "training.samples.vae" if self.job.request.get("recipe") == "vae" else "training.samples"
+
     def _curves(self) -> str:
         """The charts as JSON in one string, which is quick to compare and to send."""
         if self._drawn is None:
             series = {name: rounded(curve.points()) for name, curve in self.curves.items()}
-            charts = chart_titles(str(self.job.request.get("recipe", "")), list(series), self.language)
+            recipe = str(self.job.request.get("recipe", self.job.kind))
+            charts = chart_titles(recipe, list(series), self.language)
             self._drawn = json.dumps({"charts": charts, "series": series, "marks": self.marks[-40:]})
         return self._drawn
 
@@ -104,7 +116,8 @@ class TrainingView(View):
 def chart_titles(recipe: str, names: list[str], language: Language) -> list[dict[str, Any]]:
     """Which series share a chart, in the recipe's order, with the names people read. Unknown ones get their own."""
     info = RECIPES.get(recipe)
-    known = {series.name: series for series in info.series} if info else {}
+    found = info.series if info else own.SERIES if recipe == own.KIND else ()
+    known = {series.name: series for series in found}
     charts: dict[str, list[dict[str, str]]] = {}
     for name in [*(n for n in known if n in names), *(n for n in names if n not in known)]:
         series = known.get(name)
@@ -114,9 +127,13 @@ def chart_titles(recipe: str, names: list[str], language: Language) -> list[dict
 
 
 class TrainingTab(Tab):
-    """Controls of a ``TrainingRequest``, transport buttons, and beneath them the generators trained so far."""
+    """Controls of a ``TrainingRequest``, transport buttons, and beneath them the generators trained so far.
+
+    One of the data sets is the person's own pictures: then controls and job are those of ``OwnPictures``.
+    """
 
     kind = "training"
+    also = (own.KIND,)
     request = TrainingRequest
     view = TrainingView
     per_second = 4
@@ -127,19 +144,22 @@ class TrainingTab(Tab):
     def build(self) -> None:
         controls = self.controls
         self.form = RecipeForm(controls)
+        self.own = own.OwnPictures(self.studio)
         with bench(self.kind):
             with area("ask", self.kind):
                 sets = [_dataset_card(info) for info in DATASETS.values()]
                 default = controls.default("dataset")
-                chooser = widget(
-                    "choices", "training-dataset", default, choices=sets, layout="cards", label="field.dataset"
-                )
-                controls.keep("dataset", chooser)
+                cards: dict[str, Any] = {"choices": [*sets, own.CARD], "layout": "cards", "label": "field.dataset"}
+                controls.keep("dataset", widget("choices", "training-dataset", default, **cards))
+                self.own.ask()
                 self._transport()
             with area("stage", self.kind):
                 self.stage = stage(self.kind, examples=sets)
             with area("more", self.kind):
-                self._settings()
+                with gr.Column(elem_id="training-set-settings", min_width=0):
+                    self._settings()
+                with gr.Column(elem_id="training-own-settings", min_width=0):
+                    self.own.settings()
             with area("film", self.kind):
                 self.sample = SampleTab(self.studio)
                 self.film = film(self.kind)
@@ -171,6 +191,31 @@ class TrainingTab(Tab):
         self.pause_button.click(self.pause, **QUIET)
         self.resume_button.click(self.resume, outputs=self.outputs, **QUIET)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
+        given = [self.own.pictures, self.own.shown, self.own.file, self.stage]
+        self.own.file.upload(self.take, self.own.file, given, **QUIET)
+
+    @property
+    def inputs(self) -> list[Component]:
+        return [*super().inputs, *self.own.inputs]
+
+    def wanted(self, posted: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+        """A training on the data set that is chosen, or on the person's own pictures."""
+        count = len(self.controls.fields)
+        if dict(zip(self.controls.fields, posted[:count], strict=True))["dataset"] == own.OWN:
+            return own.KIND, self.own.values(posted[count:])
+        return self.kind, self.values(posted[:count])
+
+    async def take(self, path: str, request: gr.Request) -> tuple[Any, Any, None, Any]:
+        """Takes a zip in and shows what the model will see of it, unless a training is to be seen there."""
+        owner, language = owner_of(request), language_of(request)
+        try:
+            given, shown, preview = await asyncio.to_thread(self.own.take, owner, path, language)
+        except StudioError as error:
+            return gr.skip(), {"error": refuse(error, language)}, None, gr.skip()
+        except Exception as error:  # noqa: BLE001 - the last line of defence before the page
+            return gr.skip(), {"error": report(error, language)}, None, gr.skip()
+        live = self.studio.jobs.list(owner, self.kinds, LIVE, 1)
+        return given, shown, None, gr.skip() if live else {"state": "idle", "own": preview}
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
         """Without what the recipe has no use for."""
@@ -195,11 +240,24 @@ class TrainingTab(Tab):
 
     @property
     def extra(self) -> list[Component]:
-        return [self.sample.panel, *self.sample.told]
+        return [self.sample.panel, *self.sample.told, *self.own.components]
+
+    def during(self, shown: Shown, first: bool) -> Updates:
+        """A page that was reloaded while it learns from own pictures says so again."""
+        if not first or not isinstance(shown, TrainingView) or shown.job.kind != own.KIND:
+            return {}
+        asked = shown.job.request
+        given = self.own.given(asked["pictures"], asked.get("name", ""))
+        return {self.controls.fields["dataset"]: own.OWN, **given}
+
+    def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
+        if "pictures" in settings:
+            return {self.controls.fields["dataset"]: own.OWN, **self.own.fill(owner, settings)}
+        return super().fill(owner, settings, language)
 
     def after(self, shown: Shown) -> Updates:
         """The new generator is the one to draw from."""
-        if not isinstance(shown, TrainingView):
+        if not isinstance(shown, TrainingView) or shown.job.kind != self.kind:
             return {}
         made = next((item for item in shown.items if str(item["name"]).endswith(".safetensors")), None)
         return self.sample.choices(shown.job.owner, shown.language, made["digest"] if made else None)
