@@ -109,7 +109,10 @@ export function stagePictures(kind) {
       const pictures = (view.items ?? []).filter((item) => item.media_type.startsWith("image/"));
       if (pictures.length) grid(body, {...view, items: pictures});
       else if (["queued", "running", "paused"].includes(view.state)) preview(body, view);
-      else if (kind === "image") fill(body, `empty${view.state}${drawsStickers()}${(view.models ?? []).map((model) => model.ready)}`, () => (view.state === "failed" && view.job ? [] : [empty(fixed, view.models ?? fixed.models)]));
+      else if (kind === "image") {
+        const models = view.models ?? fixed.models;
+        fill(body, `empty${view.state}${drawsStickers()}${models.map((model) => model.ready)}`, () => (view.state === "failed" && view.job ? [] : [empty(fixed, models)]));
+      }
       else body.replaceChildren();
     };
     const again = stageOf(kind, element, props, trigger, watch, draw);
