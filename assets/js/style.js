@@ -80,12 +80,13 @@ export function drop(element, props, trigger, watch, fixed) {
   const draw = () => {
     zone.classList.remove("reading");
     if (props.value?.error !== undefined && last) return show(last, props.value.error);
-    last = props.value?.digest ? props.value : null;
+    const same = last && last.digest === props.value?.digest ? last : {}; // what else was said of the same file
+    last = props.value?.digest ? {...same, ...props.value} : null;
     show(last, props.value?.error);
   };
   const show = (photo, error) => {
     zone.classList.toggle("full", Boolean(photo));
-    const given = (file) => (file.url ? el("img", {src: file.url, alt: file.name || t(fixed.words)}) : el("span.drop-file", {}, file.name));
+    const given = (file) => (file.url ? el("img", {src: file.url, alt: file.name || t(fixed.words)}) : el("span.drop-file", {}, el("b", {}, file.name), file.count ? el("span", {}, t("own.count", {count: file.count})) : null));
     const words = photo
       ? [given(photo), el("span.drop-change", {}, t("drop.change"))]
       : [icon("photo"), el("span.drop-words", {}, t(fixed.words)), el("span.drop-more", {}, t(fixed.formats ?? "drop.formats", fixed))];

@@ -65,7 +65,7 @@ class Board {
     this.numbers.elapsed.textContent = view.budget ? `${clock(view.seconds)} / ${clock(view.budget)}` : clock(view.seconds);
     this.numbers.left.textContent = live ? (view.left === null ? "–" : clock(view.left)) : t(`state.${view.state}`);
     const made = view.items.find((item) => item.name.endsWith(".safetensors"));
-    fill(this.download, made?.id ?? "none", () => (made ? itemActions(made, t("training.download")) : []));
+    fill(this.download, made?.id ?? "none", () => (made ? itemActions(made, t(made.kind === "training" ? "training.download" : "item.download")) : []));
   }
 }
 

@@ -48,8 +48,8 @@ def unpack(data: bytes, like: StickerTransformer, space: str) -> tuple[StickerTr
     with torch.device("meta"):
         network = StickerTransformer(**plain_config(like))
     _check(network, tensors)
-    network.load_state_dict(tensors, assign=True)
-    return network.requires_grad_(False).eval().to(like.device, like.dtype), header
+    network.load_state_dict({name: value.to(like.device, like.dtype) for name, value in tensors.items()}, assign=True)
+    return network.requires_grad_(False).eval(), header
 
 
 def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -18,10 +18,10 @@ from PIL import Image
 
 from pipelines.errors import StudioError
 from pipelines.sticker.own_pictures import Own, look
-from pipelines.sticker.own_request import StickerTrainingRequest
+from pipelines.sticker.own_request import RATES, StickerTrainingRequest
 from pipelines.training.recipe_names import Series
 from studio.locales import Language, both, i18n, sentence
-from studio.tabs.parts import Controls, Updates, more
+from studio.tabs.parts import QUIET, Controls, Updates, more
 from studio.uploads import Upload
 from studio.widgets import widget
 
@@ -58,7 +58,6 @@ class OwnPictures:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.controls = Controls(OWN, StickerTrainingRequest)
-        self.controls.preferred = {"learning_rate": None}  # left empty: what suits the start
 
     def ask(self) -> None:
         """Where the zip is dropped: its digest and name, what is shown of it, and the file input behind it."""
@@ -77,7 +76,7 @@ class OwnPictures:
     def settings(self) -> None:
         controls = self.controls
         with gr.Group(elem_classes="common"):
-            starts = [(str(i18n(f"own.start.{name}")), name) for name in ("stickers", "nothing")]
+            starts = [(str(i18n(f"name.start.{name}")), name) for name in ("stickers", "nothing")]
             controls.menu("start", starts)
             with gr.Row(elem_classes="pair"):
                 controls.number("seconds")
@@ -90,6 +89,12 @@ class OwnPictures:
                 controls.number("batch")
                 controls.number("learning_rate", 0.0001, precision=None)
             controls.seed()
+        rate = controls.fields["learning_rate"]
+        controls.fields["start"].select(self.prefer, controls.fields["start"], rate, **QUIET)  # type: ignore[attr-defined]
+
+    def prefer(self, start: str | None) -> Any:
+        """The learning rate that suits a start."""
+        return RATES.get(start or "", gr.skip())
 
     @property
     def components(self) -> list[Component]:
