@@ -122,13 +122,14 @@ def drawn(
 ) -> Tensor:
     """Latents from noise by Euler's method in ``steps`` equal steps, guided away from the unsaid.
 
-    ``pause`` is called after each step.
+    ``pause`` is called between any two passes through the network.
     """
     silence = torch.zeros_like(text.mask)
     for step in range(steps):
         time, nxt = 1 - step / steps, 1 - (step + 1) / steps
         times = torch.full((len(latents),), time, device=latents.device)
         said = net(latents, times, text.states, text.mask, text.pooled, styles, return_dict=False).float()
+        pause()
         unsaid = net(latents, times, text.states, silence, 0 * text.pooled, styles, return_dict=False).float()
         latents = latents + (nxt - time) * (unsaid + guidance * (said - unsaid))
         pause()

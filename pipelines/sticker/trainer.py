@@ -98,13 +98,14 @@ class Trainer:
         yield f"{self.stage.name}: {self.step - start_step} steps in {minutes:g} minutes, {self.step} in all"
 
     def advance(self, share: float = 1.0, parts: int = 1, pause: Callable[[], None] = lambda: None) -> None:
-        """One step at ``share`` of the learning rate, from ``parts`` batches; ``pause`` is called after each."""
+        """One step at ``share`` of the learning rate, from ``parts`` batches; ``pause`` is called on the way."""
         factor = min(1.0, (self.step + 1) / WARM_UP) * max(LOWEST, share)
         for optimizer, rates in zip(self.stage.optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
         for _ in range(parts):
             loss = self.stage.loss()
+            pause()
             (loss / parts).backward()  # type: ignore[no-untyped-call]
             self._losses.append(loss.detach())
             pause()
