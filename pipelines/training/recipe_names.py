@@ -93,6 +93,7 @@ RECIPES = {
             about_zh="每张真图与一张假图两两比较，两边都加梯度惩罚（R1 与 R2）。不容易丢掉种类；留意惩罚是否平稳下来。",
             series=(*ADVERSARIAL, PENALTY),
             settings=(*RIVALS, *SLOPES),
+            defaults={"learning_rate": 2e-3},
         ),
         RecipeInfo(
             name="hinge",
@@ -103,7 +104,7 @@ RECIPES = {
             about_zh="判别器各层不许放大差异，只从边界附近的图学习。看它的损失：2 表示分不出真假，接近 0 表示它赢了。",
             series=ADVERSARIAL,
             settings=RIVALS,
-            defaults={"learning_rate": 4e-4, "d_rate": 2.0},
+            defaults={"d_rate": 2.0},
         ),
         RecipeInfo(
             name="wgan-gp",
@@ -115,7 +116,7 @@ RECIPES = {
             "看它的损失：先骤降，之后随画质改善回升到 0 附近。",
             series=(*ADVERSARIAL, PENALTY),
             settings=(*RIVALS, *SLOPES),
-            defaults={"learning_rate": 5e-4, "d_steps": 3, "gamma": 10.0, "penalty_every": 1},
+            defaults={"learning_rate": 2e-3, "d_steps": 2, "gamma": 10.0, "penalty_every": 1},
             limit=10_000.0,  # a critic's scores have no scale of their own
         ),
         RecipeInfo(
@@ -127,7 +128,6 @@ RECIPES = {
             about_zh="用平方代替对数：已经骗过去的假图也会被拉向边界。留意判别器损失接近 0：那时生成器什么也学不到。",
             series=ADVERSARIAL,
             settings=TARGETS,
-            defaults={"learning_rate": 5e-4},
         ),
         RecipeInfo(
             name="dcgan",
@@ -149,7 +149,7 @@ RECIPES = {
             about_zh="课堂练习的做法：一个全连接层变成小特征图，再放大、卷积；交叉熵损失，没有任何约束判别器的手段。过一会儿它就会占上风。",
             series=ADVERSARIAL,
             settings=TARGETS,
-            defaults={"learning_rate": 2e-4, "width": 32},
+            defaults={"width": 32},
         ),
         RecipeInfo(
             name="classic",

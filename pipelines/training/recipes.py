@@ -26,7 +26,7 @@ GANS = {
     "r3gan": Ingredients("upsampling", StridedDiscriminator, losses.RELATIVISTIC, CALM, penalties.R1_AND_R2),
     "hinge": Ingredients("upsampling", SpectralDiscriminator, losses.HINGE, CALM),
     "wgan-gp": Ingredients("upsampling", StridedDiscriminator, losses.WASSERSTEIN, (0.0, 0.9), penalties.WGAN),
-    "lsgan": Ingredients("upsampling", StridedDiscriminator, losses.LEAST_SQUARES, USUAL),
+    "lsgan": Ingredients("upsampling", StridedDiscriminator, losses.LEAST_SQUARES, CALM),
     "dcgan": Ingredients(
         "dcgan",
         DcganDiscriminator,

@@ -95,7 +95,7 @@ def test_the_form_shows_what_the_recipe_uses_and_keeps_what_was_typed(person: Pe
     expect(person("training-recipe")).to_contain_text("A critic measures")
     person.more("training")
     expect(person("training-gamma input")).to_have_value("10")
-    expect(person("training-d-steps input")).to_have_value("3")
+    expect(person("training-d-steps input")).to_have_value("2")
     assert "training-beta" not in settings_shown(person)
     person.number("training-batch", 8)
     person.choose("training-recipe", "VAE (variational autoencoder)")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.training import datasets
 from pipelines.training.data import floats
@@ -44,6 +45,15 @@ def test_every_weight_of_every_network_learns(recipe: str, conditional: bool) ->
     free = {"d/verdict.bias"} if recipe in ("wgan-gp", "r3gan", "hinge") else set()  # only differences count there
     assert still == free
     assert loop.read().spike(RECIPES[recipe].limits) is None
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_learns_in_half_precision_and_keeps_whole_weights(recipe: str) -> None:
+    half = Device("cpu", "test", "bfloat16", "tests ask for it", 0, 1)
+    loop = Loop(tiny(recipe=recipe, conditional=True), half)
+    state = after(loop, 2)
+    assert loop.read().spike(RECIPES[recipe].limits) is None
+    assert all(tensor.dtype != torch.bfloat16 for tensor in state.values())
 
 
 def test_the_discriminator_takes_its_steps_for_each_of_the_generators() -> None:
