@@ -88,9 +88,14 @@ def _write(path: Path, data: bytes) -> None:
     try:
         write_durably(path, data)
     except OSError as error:
-        raise StudioError(
-            "training.disk",
-            "The training could not save its state ({reason}). Make room on the disk and resume; "
-            "it goes on from its last checkpoint.",
-            reason=error.strerror or type(error).__name__,
-        ) from error
+        raise unsaved(error) from error
+
+
+def unsaved(error: OSError) -> StudioError:
+    """What a person is told where the disk does not take what a training writes."""
+    return StudioError(
+        "training.disk",
+        "The training could not save its state ({reason}). Make room on the disk and resume; "
+        "it goes on from its last checkpoint.",
+        reason=error.strerror or type(error).__name__,
+    )

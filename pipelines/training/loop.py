@@ -18,7 +18,9 @@ from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import Position
 from pipelines.training.data import Order, load_dataset, to_bytes
-from pipelines.training.meter import Meter, Readings
+from pipelines.training.gradient_names import gradient_series
+from pipelines.training.meter import Meter, Readings, gradient_norms
+from pipelines.training.recipe_names import recipe_info
 from pipelines.training.recipes import build_recipe
 from pipelines.training.showing import Showing
 
@@ -36,7 +38,10 @@ class Loop:
         self.data = load_dataset(request.dataset).to(device.torch_device)
         self.recipe = build_recipe(request, self.data, device)
         self._order = Order(len(self.data), request.batch, self.recipe.randomness)
-        self._meter = Meter(len(self.recipe.series), device.torch_device)
+        self._learning = [self.recipe.modules[name] for name in self.recipe.optimizers]
+        #: what ``read`` gives of each step: the recipe's own series, then how large the gradients were
+        self.series = (*recipe_info(request.recipe).series, *gradient_series(self.recipe.optimizers))
+        self._meter = Meter(len(self.series), device.torch_device)
         self.step = 0
         self.seconds = 0.0
         self.rate = 1.0
@@ -47,6 +52,7 @@ class Loop:
         began = time.perf_counter()
         self.recipe.dials.share = self.share
         values = self.recipe.step(self.step, self._order.rows(self.step))
+        values = torch.cat([values, gradient_norms(self._learning)])
         self.step += 1
         self.seconds += time.perf_counter() - began
         self._meter.add(self.step, self.seconds, values)

@@ -1,17 +1,32 @@
 """Keeps the losses of many steps on the device and reads them in one go, so that no step waits for the host.
 
-Knows arrays and rates. Knows neither the networks nor who looks.
+Knows arrays, rates and how large gradients are. Knows neither the networks nor who looks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 CAPACITY = 512
+
+
+@torch.no_grad()
+def gradient_norms(networks: Iterable[nn.Module]) -> Tensor:
+    """The Euclidean length of all gradients of each network together, (networks,), on their device.
+
+    Of the last update, since a gradient stays until the next one is asked for; what a penalty adds is in it.
+    """
+    norms = []
+    for network in networks:
+        weights = list(network.parameters())
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        norms.append(nn.utils.get_total_norm(gradients) if gradients else weights[0].new_zeros(()))
+    return torch.stack(norms)
 
 
 @dataclass(frozen=True)

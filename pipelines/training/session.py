@@ -8,10 +8,12 @@ run; on a CPU every other one is, interruptions included. On a GPU torch does no
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -23,6 +25,7 @@ from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
+from pipelines.training.event_log import TensorBoardLog
 from pipelines.training.grid import compose
 from pipelines.training.loop import Loop, difference, is_sound
 from pipelines.training.outcome import outcome
@@ -47,7 +50,9 @@ class Session:
         self.request = _with_seed(request, self._found[0] if self._found else None)
         self._refuse_other()
         self.loop = Loop(self.request, device)
-        self._limits = recipe_info(request.recipe).limits
+        own = recipe_info(request.recipe).limits
+        self._limits = own + (math.inf,) * (len(self.loop.series) - len(own))
+        self._names = tuple(series.name for series in self.loop.series)
         self._recent: deque[tuple[int, float]] = deque(maxlen=10)
         self._read_at = self._save_at = self._draw_at = 0.0
         self._returned_to: Path | None = None
@@ -55,6 +60,10 @@ class Session:
 
     def events(self) -> Iterator[Event]:
         """All events, the last a ``Result``."""
+        with closing(TensorBoardLog(self.turn.workspace, self.loop.series)) as self._log:
+            yield from self._told()
+
+    def _told(self) -> Iterator[Event]:
         yield from self._begin()
         while not self._over:
             self.loop.advance()
@@ -110,6 +119,7 @@ class Session:
     def _restore(self, position: Position, tensors: dict[str, Tensor]) -> None:
         try:
             self.loop.restore(position, tensors)
+            self._log.goes_on(self.loop.step, self.loop.seconds)
         except (KeyError, RuntimeError) as error:
             raise StudioError(
                 "training.state",
@@ -140,9 +150,10 @@ class Session:
         if bad is not None:
             yield from self._go_back(bad)
             return
+        self._log.read(readings)
         self._recent.append((self.loop.step, self.loop.seconds))
         rate = self._rate()
-        series = readings.series(self.loop.recipe.series)
+        series = readings.series(self._names)
         yield Metrics(readings.steps, readings.seconds, series, rate, self.loop.left(rate))
         yield self._progress()
 
@@ -166,7 +177,9 @@ class Session:
         shown = self.loop.show()
         held = time.perf_counter() - began
         with self.turn.aside():
-            picture = webp(compose(shown.pictures.numpy(), shown.columns, split=shown.split))
+            sheet = compose(shown.pictures.numpy(), shown.columns, split=shown.split)
+            picture = webp(sheet)
+            self._log.drawn(self.loop.step, self.loop.seconds, sheet)
         pause = DRAW_EARLY if self.loop.seconds < EARLY else DRAW_EVERY
         self._draw_at = self.loop.seconds + max(pause, held / DRAW_SHARE)
         return Sample(self.loop.step, picture)

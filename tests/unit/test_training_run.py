@@ -29,7 +29,10 @@ def test_a_run_tells_every_step_once_and_ends_with_a_generator(recipe: str, tmp_
     metrics = [event for event in events if isinstance(event, Metrics)]
     assert list(itertools.chain.from_iterable(event.steps for event in metrics)) == list(range(1, 13))
     names = [series.name for series in RECIPES[recipe].series]
-    assert all(list(event.series) == names for event in metrics)
+    assert all(list(event.series)[: len(names)] == names for event in metrics)
+    gradients = {name: value for name, value in metrics[-1].series.items() if name not in names}
+    assert all(name.endswith("_gradient") and min(values) > 0 for name, values in gradients.items())
+    assert gradients
     assert all(len(values) == len(event.steps) for event in metrics for values in event.series.values())
     seconds = list(itertools.chain.from_iterable(event.seconds for event in metrics))
     assert seconds == sorted(seconds)
