@@ -123,6 +123,8 @@ def _as(word: str, away: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
         return torch.stack([away * 0, saturation * 0.05, 0.2 + value * 0.42])
     if word == "brown":
         return torch.stack([(0.065 + 0.5 * away) % 1, (saturation * 0.9).clamp(0.35, 0.85), value * 0.56])
+    if word == "green":  # of leaves: at full value it would be a screen's green, which no drawing has
+        return torch.stack([(0.36 + 0.6 * away) % 1, saturation * 0.85, (value * 0.86 + 0.02).clamp(0, 1)])
     hue = HUES[word][0]
     lighter = 0.75 if word == "pink" else 1.0
     return torch.stack([(hue + 0.6 * away) % 1, saturation * lighter, (value * 1.1 + 0.04).clamp(0, 1)])

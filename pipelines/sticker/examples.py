@@ -37,8 +37,8 @@ from pipelines.sticker.pairs import pair
 from pipelines.sticker.text import TOKENS, encode
 
 #: how much of a batch is drawings as they are, recoloured ones, and pairs
-SHARES = (0.6, 0.25, 0.15)
-PAIRS = 6000
+SHARES = (0.52, 0.26, 0.22)
+PAIRS = 12000
 TARGETS = 2  # colours each drawing is also shown in
 MOST = 16  # captions kept of one picture
 
