@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from studio.lean import no_matplotlib, no_stubs
 from studio.owners import GiveCookie
 from studio.routes import routes
+from studio.runs import run_routes
 from studio.services import Studio, open_studio
 from studio.settings import ASSETS, Settings
 
@@ -38,6 +39,7 @@ def build_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Atelier", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(studio))
     app.state.studio = studio
     app.include_router(routes(studio))
+    app.include_router(run_routes(studio))
     app.mount("/assets/studio", StaticFiles(directory=ASSETS), name="studio-assets")
     app.add_middleware(SafeHeaders)
     app.add_middleware(GiveCookie, secure=settings.cookie_secure)

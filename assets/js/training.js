@@ -1,16 +1,16 @@
 // The showpiece: the sample grid large, numbers beside it, the curves beneath; the past can be scrubbed.
 
 import {example, invitation, stageOf} from "./bench.js";
-import {Curves} from "./curves.js";
 import {el, fill, address} from "./dom.js";
 import {itemActions} from "./dialog.js";
 import {captionsOf, ownStart} from "./own.js";
+import {RunCurves} from "./run.js";
 import {clock, number, t, titled} from "./words.js";
 
 const NUMBERS = ["step", "rate", "elapsed", "left"];
 
 class Board {
-  constructor(body) {
+  constructor(body, job) {
     this.image = el("img.samples-image", {alt: ""});
     this.wait = el("p.samples-wait", {}, t("training.waiting"));
     this.caption = el("figcaption");
@@ -24,8 +24,8 @@ class Board {
       el("div.board", {},
         el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.said, this.scrub, this.caption),
         numbers, el("div.curves-holder", {id: "training-curves"}), this.download));
-    this.curves = new Curves(body.querySelector(".curves-holder"));
-    this.charts = null;
+    this.curves = new RunCurves(body.querySelector(".curves-holder"), job);
+    this.news = null;
   }
 
   show(view) {
@@ -37,11 +37,9 @@ class Board {
     this.sample();
     this.tell(view);
     const budget = view.state === "done" ? 0 : view.budget; // once it is over, the curves fill the chart
-    if (view.curves !== this.charts || budget !== this.budget) {
-      this.charts = view.curves;
-      this.budget = budget;
-      this.curves.set(JSON.parse(view.curves), budget);
-    }
+    if (view.curves !== this.news) this.curves.news(budget);
+    else if (budget !== this.budget) this.curves.settle(budget);
+    [this.news, this.budget] = [view.curves, budget];
   }
 
   sample() {
@@ -88,7 +86,7 @@ export function stageTraining(element, props, trigger, watch, fixed) {
     }
     if (!board || job !== view.job) {
       body.dataset.key = view.job;
-      board = new Board(body);
+      board = new Board(body, view.job);
       job = view.job;
     }
     board.show(view);

@@ -19,7 +19,6 @@ from PIL import Image
 from pipelines.errors import StudioError
 from pipelines.sticker.own_pictures import Own, look
 from pipelines.sticker.own_request import RATES, StickerTrainingRequest
-from pipelines.training.recipe_names import Series
 from studio.locales import Language, both, i18n, sentence
 from studio.tabs.parts import QUIET, Controls, Updates, more
 from studio.uploads import Upload
@@ -43,13 +42,6 @@ CARD: Mapping[str, Any] = {
     },
     "glyph": "photo",
 }
-
-
-SERIES = (
-    Series("loss", "Loss", "损失"),
-    Series("trend", "Loss, smoothed", "损失（平滑）"),
-    Series("speed", "Pictures per second", "每秒图片数", "speed"),
-)
 
 
 class OwnPictures:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,9 +12,8 @@ from gradio.components import Component
 from pipelines.errors import StudioError
 from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo
-from pipelines.training.recipe_names import RECIPES
 from studio.engine.job import LIVE, Job
-from studio.locales import Language, i18n, language_of, marked
+from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
 from studio.tabs import own
 from studio.tabs.following import Shown, refuse, report, tell
@@ -27,47 +25,37 @@ from studio.tabs.sample import SampleTab
 from studio.tabs.tab import Tab
 from studio.tabs.views import View
 from studio.widgets import widget
-from studio.widgets.curves import Curve, rounded
 
 MAX_SAMPLES = 60
 
 
 class TrainingView(View):
-    """Curves, marks and sample grids so far."""
+    """Steps and sample grids so far. The page fetches the curves itself: ``curves`` only says that there is news."""
 
     def __init__(self, job: Job, language: Language) -> None:
         super().__init__(job, language)
-        self.curves: dict[str, Curve] = {}
-        self.marks: list[tuple[int, float, str]] = []
+        self.news = 0
         self.samples: list[dict[str, Any]] = []
         self.step, self.seconds, self.rate = 0, 0.0, 0.0
         self.left: float | None = None
-        self._drawn: str | None = None
 
     def on_metrics(self, data: Mapping[str, Any], at: float) -> None:
         del at
         steps = data["steps"]
         if steps and steps[0] <= self.step:
             self._go_back(steps[0])
-        for name, values in data["series"].items():
-            curve = self.curves.setdefault(name, Curve())
-            for step, seconds, value in zip(steps, data["seconds"], values, strict=True):
-                curve.add(step, seconds, value)
         if steps:
             self.step, self.seconds = steps[-1], data["seconds"][-1]
         self.rate, self.left = data["rate"], data.get("left")
-        self._drawn = None
+        self.news += 1
 
     def _go_back(self, step: int) -> None:
         """A resume or a rollback: what came later never happened."""
-        for curve in self.curves.values():
-            curve.back_to(step)
         self.samples = [sample for sample in self.samples if sample["step"] < step]
 
     def on_mark(self, data: Mapping[str, Any], at: float) -> None:
-        del at
-        self.marks.append((data["step"], data["seconds"], marked(data, self.language)))
-        self._drawn = None
+        del data, at
+        self.news += 1
 
     def on_sample(self, data: Mapping[str, Any], at: float) -> None:
         del at
@@ -94,7 +82,7 @@ class TrainingView(View):
             "rate": round(self.rate, 2),
             "left": None if self.left is None else round(self.left, 1),
             "samples": self.samples,
-            "curves": self._curves(),
+            "curves": self.news,
         }
 
     def _caption(self) -> str:
@@ -102,28 +90,6 @@ class TrainingView(View):
         if self.job.kind == own.KIND:
             return "own.samples"
         return "training.samples.vae" if self.job.request.get("recipe") == "vae" else "training.samples"
-
-    def _curves(self) -> str:
-        """The charts as JSON in one string, which is quick to compare and to send."""
-        if self._drawn is None:
-            series = {name: rounded(curve.points()) for name, curve in self.curves.items()}
-            recipe = str(self.job.request.get("recipe", self.job.kind))
-            charts = chart_titles(recipe, list(series), self.language)
-            self._drawn = json.dumps({"charts": charts, "series": series, "marks": self.marks[-40:]})
-        return self._drawn
-
-
-def chart_titles(recipe: str, names: list[str], language: Language) -> list[dict[str, Any]]:
-    """Which series share a chart, in the recipe's order, with the names people read. Unknown ones get their own."""
-    info = RECIPES.get(recipe)
-    found = info.series if info else own.SERIES if recipe == own.KIND else ()
-    known = {series.name: series for series in found}
-    charts: dict[str, list[dict[str, str]]] = {}
-    for name in [*(n for n in known if n in names), *(n for n in names if n not in known)]:
-        series = known.get(name)
-        title = name if series is None else (series.title_zh if language == "zh" else series.title)
-        charts.setdefault(series.chart if series else name, []).append({"name": name, "title": title})
-    return [{"chart": chart, "series": series} for chart, series in charts.items()]
 
 
 class TrainingTab(Tab):

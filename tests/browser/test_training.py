@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import NewPerson
 from tests.browser.people import Person
 
-CURVES = "training-curves canvas"
+CURVES = "training-curves .curves-chart:first-of-type canvas"
 #: how many pixels of the chart have been drawn on
 INK = """canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
   .data.filter((value, index) => index % 4 === 3 && value).length"""
