@@ -67,13 +67,15 @@ class StickerJudge(Network):
         super().__init__()
         fine, middle, coarse = widths
         # nothing is computed at full resolution, where a CPU is slow
-        self.body = nn.Sequential(
+        self.stem = nn.Sequential(
             nn.PixelUnshuffle(2),
             *_convolution(4 * in_channels, fine // 2),
             nn.ReLU(),
             *_convolution(fine // 2, fine, 2),
             nn.ReLU(),
             *(Residual(fine) for _ in range(depth[0])),
+        )
+        self.body = nn.Sequential(
             *_convolution(fine, middle, 2),
             nn.ReLU(),
             *(Residual(middle) for _ in range(depth[1])),
@@ -82,14 +84,18 @@ class StickerJudge(Network):
             *(Residual(coarse) for _ in range(depth[2])),
         )
         self.to_joint = nn.Linear(coarse, joint)
-        self.to_style = nn.Linear(coarse, styles)
+        # a style is in how edges and surfaces are drawn, anywhere: mean and spread of the fine features tell it
+        self.to_style = nn.Sequential(nn.BatchNorm1d(2 * fine + coarse), nn.Linear(2 * fine + coarse, styles))
         self.from_text = nn.Linear(text_width, joint, bias=False)
         self.sharpness = nn.Parameter(torch.tensor(math.log(14.0)))  # of the softmax, learned
 
     def forward(self, pictures: Tensor) -> Judged:
         """[B, 4, 64, 64] in -1..1, premultiplied."""
-        features = self.body(pictures).mean((2, 3)).float()
-        return Judged(features, F.normalize(self.to_joint(features).float(), dim=-1), self.to_style(features).float())
+        stem = self.stem(pictures)
+        features = self.body(stem).mean((2, 3)).float()
+        surface = stem.float()
+        drawn = torch.cat([surface.mean((2, 3)), surface.std((2, 3)), features], 1)
+        return Judged(features, F.normalize(self.to_joint(features).float(), dim=-1), self.to_style(drawn).float())
 
     def read(self, pooled: Tensor) -> Tensor:
         """MiniLM's vectors [..., 384] -> unit vectors [..., joint], to lay beside pictures."""

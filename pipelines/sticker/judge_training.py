@@ -26,7 +26,7 @@ from torch import Tensor
 
 from pipelines.sticker.captions import name_of
 from pipelines.sticker.data import StickerData
-from pipelines.sticker.drawings import Drawing
+from pipelines.sticker.drawings import STYLES, Drawing
 from pipelines.sticker.exam import CHOICES, choices_of
 from pipelines.sticker.examples import SHARES, Gathered, gather
 from pipelines.sticker.exhibits import captioned
@@ -42,7 +42,7 @@ SEED = 1
 #: captions from anywhere that every picture is also compared with
 OTHERS = 4096
 #: how much the way from caption to picture and the style count beside the way from picture to caption
-BACK, STYLE = 0.5, 0.3
+BACK, STYLE = 0.5, 1.0
 #: words of what would be wrong in a mirror
 _LOPSIDED = {"left", "right", "arrow", "button", "clock", "o'clock", "clockwise", "letters", "keycap", "sign", "symbol"}
 
@@ -70,17 +70,19 @@ class HeldBack:
 
     def __init__(self, data: StickerData, tokenizer: Any, encoder: Any) -> None:
         numbers = [number for number, drawing in enumerate(data.drawings) if is_held_back(name_of(drawing))]
+        self.styles = torch.tensor([STYLES.index(data.drawings[number].style) for number in numbers])
         self.names = [name_of(data.drawings[number]) for number in numbers]
         self.pictures = torch.from_numpy(data.pictures[numbers])
         self.pooled = pooled_of(self.names, tokenizer, encoder)
         self.choices = choices_of(self.names, self.names)
 
-    def score(self, judge: StickerJudge) -> float:
-        """Share of the drawings whose own name comes first among a hundred."""
-        found = look(judge, self.pictures).vectors
+    def score(self, judge: StickerJudge) -> tuple[float, float]:
+        """Share of the drawings whose own name comes first among a hundred, and of those whose style is told."""
+        found = look(judge, self.pictures)
         with torch.no_grad():
             read = judge.read(self.pooled.to(judge.device)).cpu()
-        return float(is_first(found, read, self.choices).float().mean())
+        told = found.styles.argmax(1) == self.styles
+        return float(is_first(found.vectors, read, self.choices).float().mean()), float(told.float().mean())
 
 
 class Lessons:
@@ -172,8 +174,8 @@ class JudgeStage:
         best = chosen.gather(1, alike.argmax(1, keepdim=True)).squeeze(1).tolist()
         return captioned(to_signed(self._check.pictures[shown]), [self._check.names[place] for place in best], 12)
 
-    def score(self, net: StickerJudge) -> float:
-        """Of the names held back, the share it finds among a hundred."""
+    def score(self, net: StickerJudge) -> tuple[float, float]:
+        """Of the drawings with names held back, the shares whose name and whose style it finds."""
         return self._check.score(net)
 
 
@@ -188,9 +190,9 @@ def changed(pictures: Tensor, mirrored: Tensor, random: torch.Generator) -> Tens
     way = torch.zeros(count, 2, 3)
     way[:, 0, 0], way[:, 1, 1], way[:, :, 2] = turn * zoom, zoom, moves.T
     found = F.grid_sample(found, F.affine_grid(way, list(found.shape), align_corners=False), align_corners=False)
-    soft = (chance[4] - 0.4).clamp(min=0) / 0.6
+    soft = (chance[4] - 0.4).clamp(min=0)
     found = found + soft.view(-1, 1, 1, 1) * (F.avg_pool2d(found, 3, 1, 1) - found)
-    noise = torch.randn(found.shape, generator=random) * (0.06 * chance[5].square()).view(-1, 1, 1, 1)
+    noise = torch.randn(found.shape, generator=random) * (0.04 * chance[5].square()).view(-1, 1, 1, 1)
     return (found + noise).clamp(0, 1) * 2 - 1
 
 
@@ -237,7 +239,8 @@ def main() -> None:
         print(line, flush=True)  # noqa: T201 - a command's answer
     assert isinstance(trainer.average, StickerJudge)
     trainer.average.save_pretrained(given.out)
-    print(f"judge: {stage.score(trainer.average):.3f} of the drawings with names held back, among {CHOICES}")  # noqa: T201
+    name, style = stage.score(trainer.average)
+    print(f"judge: of the drawings held back {name:.3f} by name among {CHOICES}, {style:.3f} by style")  # noqa: T201
 
 
 def _arguments() -> argparse.Namespace:

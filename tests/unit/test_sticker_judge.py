@@ -151,7 +151,7 @@ def test_the_judge_learns_to_name_pictures_and_styles(judge_stage: Any, tmp_path
             trainer.advance()
         losses.append(trainer.loss())
     assert losses[-1] < 0.8 * losses[0]
-    assert 0 <= trainer.stage.score(trainer.average) <= 1  # type: ignore[attr-defined]
+    assert all(0 <= share <= 1 for share in trainer.stage.score(trainer.average))  # type: ignore[attr-defined]
     trainer.draw()
     assert len(list(tmp_path.glob("judge-*.webp"))) == 1
 
