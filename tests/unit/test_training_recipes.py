@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -29,6 +30,12 @@ def after(loop: Loop, steps: int = 1) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in loop.recipe.state().items()}
 
 
+def spike_of(loop: Loop) -> int | None:
+    """The first step whose losses are not sound."""
+    limits = RECIPES[loop.request.recipe].limits
+    return loop.read().spike(limits + (math.inf,) * (len(loop.series) - len(limits)))
+
+
 def same(one: dict[str, Tensor], other: dict[str, Tensor], beginning: str) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one if name.startswith(beginning))
 
@@ -42,9 +49,11 @@ def test_every_weight_of_every_network_learns(recipe: str, conditional: bool) ->
         f"{name}/{key}" for name in loop.recipe.optimizers for key, _ in loop.recipe.modules[name].named_parameters()
     }
     still = {name for name in names if torch.equal(before[name], now[name])}
-    free = {"d/verdict.bias"} if recipe in ("wgan-gp", "r3gan", "hinge") else set()  # only differences count there
+    free = {"d/verdict.bias"} if recipe in ("wgan-gp", "r3gan") else set()  # only differences count there
+    if recipe == "hinge":  # and there, as long as no picture is beyond the margin
+        still.discard("d/verdict.bias")
     assert still == free
-    assert loop.read().spike(RECIPES[recipe].limits) is None
+    assert spike_of(loop) is None
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -52,7 +61,7 @@ def test_every_recipe_learns_in_half_precision_and_keeps_whole_weights(recipe: s
     half = Device("cpu", "test", "bfloat16", "tests ask for it", 0, 1)
     loop = Loop(tiny(recipe=recipe, conditional=True), half)
     state = after(loop, 2)
-    assert loop.read().spike(RECIPES[recipe].limits) is None
+    assert spike_of(loop) is None
     assert all(tensor.dtype != torch.bfloat16 for tensor in state.values())
 
 
@@ -116,14 +125,14 @@ def test_without_pressure_from_the_prior_codes_say_more() -> None:
     for beta in (0.0, 50.0):
         loop = loop_of("vae", beta=beta, warmup=0.0, steps=30)
         after(loop, 30)
-        kl.append(loop.read().series(loop.recipe.series)["kl"][-1])
+        kl.append(loop.read().series(tuple(series.name for series in loop.series))["kl"][-1])
     assert kl[0] > 10 * kl[1]
 
 
 def test_a_vae_reconstructs_better_after_a_moment() -> None:
     loop = loop_of("vae", steps=30)
     after(loop, 30)
-    costs = loop.read().series(loop.recipe.series)["reconstruction"]
+    costs = loop.read().series(tuple(series.name for series in loop.series))["reconstruction"]
     assert costs[-1] < 0.8 * costs[0]
 
 
