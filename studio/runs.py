@@ -1,4 +1,5 @@
-"""The routes of trainings: their curves for the page, as a CSV file, as TensorBoard's files, and which there are.
+"""The routes of trainings: their curves for the page, as a CSV file, as TensorBoard's files, the film of their samples,
+and which there are.
 
 Everything is looked up for the owner who asks. The page asks for what is new since the last event it has seen, so that
 an update costs what was added and not what there is.
@@ -22,11 +23,12 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
 from pipelines.errors import StudioError
+from pipelines.film import MEDIA, film
 from pipelines.training.gradient_names import named_gradient
 from pipelines.training.recipe_names import RECIPES, Series
-from studio.engine.history import History
+from studio.engine.history import History, samples_of
 from studio.engine.job import Job
-from studio.locales import Language, language_of, marked
+from studio.locales import Language, language_of, marked, sentence
 from studio.owners import owner_of
 from studio.services import Studio
 
@@ -75,6 +77,19 @@ def run_routes(studio: Studio) -> APIRouter:
         if not files:
             raise HTTPException(404, "this training has no TensorBoard files")
         return _download(_zipped(files, name_of(job)), f"{name_of(job)}-tensorboard.zip", "application/zip")
+
+    @router.get("/jobs/{job_id}/film.{kind}")
+    def film_of_samples(job_id: str, kind: str, request: Request) -> Response:
+        job = _owned(studio, request, job_id)
+        if kind not in MEDIA:
+            raise HTTPException(404, f"a film is {' or '.join(MEDIA)}, not {kind[:20]}")
+        folder = studio.settings.data.resolve() / "jobs" / job.id
+        pictures = [folder / name for name in samples_of(studio.jobs.events(job.owner, job.id))]
+        try:
+            data = film([path for path in pictures if path.is_file()], kind, name_of(job))
+        except StudioError as error:
+            raise HTTPException(409, sentence(error, language_of(request))) from None
+        return _download(iter([data]), f"{name_of(job)}.{kind}", MEDIA[kind])
 
     return router
 

@@ -1,13 +1,52 @@
 // The showpiece: the sample grid large, numbers beside it, the curves beneath; the past can be scrubbed.
 
 import {example, invitation, stageOf} from "./bench.js";
-import {el, fill, address} from "./dom.js";
+import {address, button, el, fill, icon} from "./dom.js";
 import {itemActions} from "./dialog.js";
 import {captionsOf, ownStart} from "./own.js";
 import {RunCurves} from "./run.js";
 import {clock, number, t, titled} from "./words.js";
 
 const NUMBERS = ["step", "rate", "elapsed", "left"];
+
+const FRAME = 120; // ms
+
+/** Plays the samples from first to last, and hands the film out as a file. */
+class Player {
+  constructor(scrub, job) {
+    this.scrub = scrub;
+    this.button = button("", {id: "training-play", class: "btn btn-small", onclick: () => (this.timer ? this.stop() : this.play())});
+    this.say();
+    const link = (kind) => el("a.btn.btn-small", {href: address(`/jobs/${job}/film.${kind}`), download: "", data: {film: kind}, title: t("training.film", {kind: kind.toUpperCase()})}, kind.toUpperCase());
+    this.row = el("div.samples-film", {role: "group", "aria-label": t("training.film.group")}, this.button, link("mp4"), link("gif"));
+  }
+
+  say() {
+    this.button.replaceChildren(icon(this.timer ? "pause" : "play"), el("span", {}, t(this.timer ? "training.film.stop" : "training.film.play")));
+  }
+
+  play() {
+    if (+this.scrub.value >= +this.scrub.max) this.to(0);
+    this.timer = setInterval(() => this.next(), FRAME);
+    this.say();
+  }
+
+  next() {
+    if (!this.scrub.isConnected || +this.scrub.value >= +this.scrub.max) this.stop();
+    else this.to(+this.scrub.value + 1);
+  }
+
+  to(place) {
+    this.scrub.value = String(place);
+    this.scrub.dispatchEvent(new Event("input"));
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.say();
+  }
+}
 
 class Board {
   constructor(body, job) {
@@ -17,12 +56,13 @@ class Board {
     this.said = el("div.samples-said");
     this.scrub = el("input.samples-scrub", {type: "range", min: 0, max: 0, value: 0, "aria-label": t("training.scrub"), oninput: () => { this.held = +this.scrub.value < +this.scrub.max; this.sample(); }});
     this.numbers = Object.fromEntries(NUMBERS.map((name) => [name, el("dd", {id: `training-${name}`}, "–")]));
+    this.player = new Player(this.scrub, job);
     this.download = el("div.board-download");
     this.held = false;
     const numbers = el("dl.numbers", {}, NUMBERS.map((name) => el("div", {}, el("dt", {}, t(`training.${name}`)), this.numbers[name])));
     body.replaceChildren(
       el("div.board", {},
-        el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.said, this.scrub, this.caption),
+        el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.said, this.scrub, el("div.samples-foot", {}, this.caption, this.player.row)),
         numbers, el("div.curves-holder", {id: "training-curves"}), this.download));
     this.curves = new RunCurves(body.querySelector(".curves-holder"), job);
     this.news = null;
@@ -33,7 +73,7 @@ class Board {
     this.words = view.caption;
     this.scrub.max = String(Math.max(0, view.samples.length - 1));
     if (!this.held) this.scrub.value = this.scrub.max;
-    this.scrub.hidden = view.samples.length < 2;
+    this.scrub.hidden = this.player.row.hidden = view.samples.length < 2;
     this.sample();
     this.tell(view);
     const budget = view.state === "done" ? 0 : view.budget; // once it is over, the curves fill the chart

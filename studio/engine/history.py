@@ -85,3 +85,15 @@ class History:
         starts = np.arange(parts.shape[1]) * stretch
         found: Rows = np.unique(np.concatenate([(low + starts).ravel(), (high + starts).ravel(), [0, count - 1]]))
         return found[found < count]
+
+
+def samples_of(events: Iterable[Numbered]) -> list[str]:
+    """File names of a training's sample grids from first to last, without those that it went back over."""
+    found: list[tuple[int, str]] = []
+    for event in events:
+        if event.kind == "metrics" and event.data["steps"]:
+            found = [one for one in found if one[0] < event.data["steps"][0]]
+        elif event.kind == "sample":
+            step = event.data["step"]
+            found = [one for one in found if one[0] < step] + [(step, event.data["picture"]["file"])]
+    return [name for _, name in found]

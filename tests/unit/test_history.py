@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.engine.history import History
+from studio.engine.history import History, samples_of
 from studio.engine.job import Numbered
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -94,3 +94,12 @@ def test_what_is_no_number_is_no_extreme() -> None:
     values: list[Any] = [1.0] * 1000
     values[500:503] = [math.nan, 7.0, math.inf]
     assert (502, 7.0) in drawn(long(values), 20)
+
+
+def sample(seq: int, step: int) -> Numbered:
+    return Numbered(seq, 0.0, "sample", {"step": step, "picture": {"file": f"sample-{step:07d}.webp"}})
+
+
+def test_samples_that_a_training_went_back_over_are_not_in_its_film() -> None:
+    told = [sample(1, 0), metrics(2, [1, 2, 3]), sample(3, 3), metrics(4, [2, 3, 4]), sample(5, 4), sample(6, 4)]
+    assert samples_of(told) == ["sample-0000000.webp", "sample-0000004.webp"]

@@ -102,3 +102,16 @@ def test_somebody_elses_training_is_not_there(client: TestClient, job: Job, name
     stranger = {"authorization": "Bearer another"}
     assert client.get(f"/jobs/{job.id}/{name}", headers=stranger).status_code == 404
     assert client.get("/trainings", headers=stranger).json() == []
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("mp4", b"ftyp"), ("gif", b"GIF8")])
+def test_the_samples_can_be_taken_away_as_a_film(client: TestClient, job: Job, kind: str, begins: bytes) -> None:
+    answer = client.get(f"/jobs/{job.id}/film.{kind}")
+    assert answer.status_code == 200
+    assert begins in answer.content[:12]
+    assert answer.headers["content-disposition"].endswith(f'.{kind}"')
+
+
+def test_a_film_of_another_kind_or_of_anothers_training_is_not_found(client: TestClient, job: Job) -> None:
+    assert client.get(f"/jobs/{job.id}/film.exe").status_code == 404
+    assert client.get("/jobs/nobodys/film.mp4").status_code == 404
