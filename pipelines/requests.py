@@ -15,7 +15,7 @@ from pipelines.base import Request
 from pipelines.errors import StudioError
 from pipelines.registry import register
 from pipelines.style.styles import find_style
-from pipelines.training.datasets import dataset_info
+from pipelines.training.datasets import dataset_info, size_of
 from pipelines.training.recipe_names import recipe_info
 
 MAX_PROMPT_WORDS = 4000
@@ -135,7 +135,8 @@ class TrainingRequest(Request):
     """A GAN or a VAE trained on a data set.
 
     Ends after ``seconds`` of device time or after ``steps``, whichever comes first; 0: no such limit.
-    ``recipe`` names the losses and networks; where a value is not given, the recipe's own default takes its place.
+    ``recipe`` names the losses and networks; where a value is not given, the recipe's own default takes its place: it
+    may be another for larger pictures and for points in the plane.
     ``recipe_names`` says which of the other fields a recipe looks at. ``conditional``: the networks are told the class
     of each picture. ``d_rate`` is the discriminator's learning rate over the generator's, ``d_steps`` its updates in
     each step. ``instance_noise`` is a standard deviation and fades over the run. ``warmup`` is the share of the run
@@ -165,8 +166,10 @@ class TrainingRequest(Request):
     @model_validator(mode="before")
     @classmethod
     def _recipes_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
-        recipe = values.get("recipe", "r1")
-        return {**recipe_info(recipe).defaults, **values} if isinstance(recipe, str) else values
+        recipe, dataset = values.get("recipe", "r1"), values.get("dataset", "fashion-mnist")
+        if not (isinstance(recipe, str) and isinstance(dataset, str)):
+            return values
+        return {**recipe_info(recipe).defaults_at(size_of(dataset)), **values}
 
     @field_validator("dataset")
     @classmethod

@@ -131,7 +131,11 @@ export function choices(element, props, trigger, watch, fixed) {
       if (scroll && chosen && group.scrollHeight > group.clientHeight) group.scrollTop = Math.max(0, card.offsetTop - group.offsetTop - 60);
     }
   };
-  for (const card of cards) card.addEventListener("click", () => { props.value = card.dataset.value; show(false); });
+  for (const card of cards) card.addEventListener("click", () => {
+    props.value = card.dataset.value;
+    show(false);
+    if (fixed.tells) setTimeout(() => trigger("select"), 0); // once the value has been handed over
+  });
   roving(group, "[role=radio]");
   watch("value", () => show());
   show();

@@ -50,6 +50,10 @@ class Autoencoder(nn.Module):
         self.encoder = Encoder(shape)
         self.generator = UpsamplingGenerator(shape)
 
+    def decode(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (B, latent) as pictures (B, C, S, S) before tanh: half the log odds of each pixel's being white."""
+        return self.generator.logits(codes, labels)
+
     def reconstruct(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         """``pictures`` (B, C, S, S) by way of their likeliest codes."""
         made: Tensor = self.generator(self.encoder(pictures, labels)[0], labels)

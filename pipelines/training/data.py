@@ -1,24 +1,30 @@
-"""A data set as one tensor of bytes in memory, and the order in which a training goes through it.
+"""A data set as one tensor in memory, and the order in which a training goes through it.
 
-Knows the idx files of ``datasets``. Uses no loader processes: picking rows of a tensor is quicker than any.
+Knows the idx files of ``datasets``, and points in the plane. Uses no loader processes: picking rows of a tensor is
+quicker than any.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from pipelines.errors import StudioError
-from pipelines.training.datasets import dataset_info
+from pipelines.training.datasets import DataSetInfo, dataset_info
 from pipelines.training.idx import digest_of, read_idx
+from pipelines.training.plane import points_of
 from pipelines.training.randomness import Randomness
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """``images`` uint8 (N, C, H, W), ``labels`` int64 (N,), both on one device; ``sha256`` names their bytes."""
+    """``images`` uint8 (N, C, H, W), ``labels`` int64 (N,), both on one device; ``sha256`` names their bytes.
+
+    Points in the plane are pictures of one pixel with two channels, float32 (N, 2, 1, 1).
+    """
 
     name: str
     images: Tensor
@@ -34,6 +40,11 @@ class DataSet:
         return int(self.images.shape[1])
 
     @property
+    def plane(self) -> bool:
+        """Whether these are points in the plane."""
+        return self.images.is_floating_point()
+
+    @property
     def size(self) -> int:
         """The edge of the square pictures, in pixels."""
         return int(self.images.shape[2])
@@ -42,8 +53,9 @@ class DataSet:
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def batch(self, rows: Tensor) -> Tensor:
-        """The pictures of ``rows`` (B,) as float32 (B, C, H, W) in -1 to 1."""
-        return floats(self.images[rows])
+        """The pictures of ``rows`` (B,) as float32 (B, C, H, W) in -1 to 1; points as they are."""
+        chosen = self.images[rows]
+        return chosen if self.plane else floats(chosen)
 
 
 def load_dataset(name: str) -> DataSet:
@@ -52,6 +64,8 @@ def load_dataset(name: str) -> DataSet:
     Raises ``StudioError`` where there is none of that name, or where its files are not what was published.
     """
     info = dataset_info(name)
+    if info.plane:
+        return _plane(info)
     if not info.images.is_file() or not info.labels.is_file():
         raise StudioError(
             "training.data_missing", "The files of the data set {name} are not in this installation.", name=name
@@ -65,6 +79,14 @@ def load_dataset(name: str) -> DataSet:
         )
     pictures = torch.from_numpy(images.copy())[:, None]  # (N, H, W) -> (N, 1, H, W); a copy, as the read is frozen
     return DataSet(name, pictures, torch.from_numpy(labels.astype("int64")), info.classes, info.sha256)
+
+
+def _plane(info: DataSetInfo) -> DataSet:
+    """Points, made anew; their digest is of what this machine's arithmetic makes of them."""
+    points, labels = points_of(info.name)
+    images = torch.from_numpy(points)[:, :, None, None]
+    digest = hashlib.sha256(points.tobytes() + labels.tobytes()).hexdigest()
+    return DataSet(info.name, images, torch.from_numpy(labels.astype("int64")), info.classes, digest)
 
 
 def floats(pictures: Tensor) -> Tensor:

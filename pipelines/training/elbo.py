@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ACTIVE = 0.01
+SPREAD = 0.05  # of points in the plane around their reconstructions: about that of a mode
 
 
 def reconstruction(logits: Tensor, pictures: Tensor) -> Tensor:
@@ -21,6 +22,14 @@ def reconstruction(logits: Tensor, pictures: Tensor) -> Tensor:
     """
     whites = (pictures + 1) / 2
     return F.binary_cross_entropy_with_logits(2 * logits, whites, reduction="none").flatten(1).sum(1).mean()
+
+
+def distance(copies: Tensor, points: Tensor) -> Tensor:
+    """-E[log p(x|z)] of ``points`` (B, ...) where p is a normal of ``SPREAD`` around the ``copies`` (B, ...).
+
+    Up to its constant: |x - copy|^2 / (2 spread^2) (same paper, appendix C.2, with a fixed variance).
+    """
+    return (copies - points).square().flatten(1).sum(1).mean() / (2 * SPREAD**2)
 
 
 def divergence(means: Tensor, spreads: Tensor) -> Tensor:

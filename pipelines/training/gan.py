@@ -67,6 +67,19 @@ class Gan(Recipe):
     def generator(self) -> tuple[str, nn.Module]:
         return self.ingredients.generator, self._averaged
 
+    @torch.no_grad()
+    def scores(self, pictures: Tensor, labels: Tensor | None) -> Tensor:
+        """See ``Recipe``."""
+        self._discriminator.eval()  # a spectral layer would move on
+        with self._arithmetic():
+            found = self._verdicts(pictures, labels)
+        self._discriminator.train()
+        return found.float()
+
+    @property
+    def middle(self) -> float | None:
+        return self.ingredients.loss.middle
+
     def step(self, step: int, rows: Tensor) -> Tensor:
         """See ``Recipe``; the losses of both, the share of real and of fake pictures told right, the penalty."""
         self.tune()

@@ -97,7 +97,9 @@ def _network(header: dict[str, str]) -> tuple[str, Shape]:
         least = 0 if name == "classes" else 1
         if type(value) is not int or not least <= value <= most:
             raise _refused(f"its {name} is {value}; {least} to {most} are read")
-    if shape.channels not in (1, 3) or shape.size % 4:
+    if (kind == "points") != shape.plane:
+        raise _refused(f"its network is {kind}, and it makes pictures of {shape.size} pixels")
+    if shape.channels != 2 if shape.plane else shape.channels not in (1, 3) or shape.size % 4:
         raise _refused(f"it makes pictures of {shape.channels} channels and {shape.size} pixels")
     return kind, shape
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import Position
-from pipelines.training.data import Order, load_dataset, to_bytes
+from pipelines.training.data import Order, load_dataset
 from pipelines.training.gradient_names import gradient_series
 from pipelines.training.meter import Meter, Readings, gradient_norms
 from pipelines.training.recipe_names import recipe_info
@@ -91,9 +91,8 @@ class Loop:
         return max(0.0, min(ends)) if ends else None
 
     def show(self) -> Showing:
-        """What the recipe shows of its averaged networks: pictures uint8 (N, S, S, C) on the CPU."""
-        shown = self.recipe.show()
-        return replace(shown, pictures=to_bytes(shown.pictures).permute(0, 2, 3, 1).cpu())
+        """What the recipe shows of its averaged networks, on the CPU: pictures uint8 (N, S, S, C), or points."""
+        return self.recipe.show().fetched()
 
     def state(self) -> tuple[Position, dict[str, Tensor]]:
         """Position and tensors on the CPU. On a CPU these are the live ones: write them before the next step."""

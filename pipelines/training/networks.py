@@ -16,6 +16,7 @@ from pipelines.training.classes import Projection
 from pipelines.training.convolutional import UpsamplingGenerator
 from pipelines.training.dcgan import DcganDiscriminator, DcganGenerator
 from pipelines.training.dense import DenseGenerator
+from pipelines.training.plane_networks import PointGenerator
 from pipelines.training.shape import Shape
 from pipelines.training.spectral import Spectral
 
@@ -24,6 +25,7 @@ GENERATORS: dict[str, Callable[[Shape], nn.Module]] = {
     "upsampling": UpsamplingGenerator,
     "dcgan": DcganGenerator,
     "dense": DenseGenerator,
+    "points": PointGenerator,
 }
 
 N = TypeVar("N", bound=nn.Module)

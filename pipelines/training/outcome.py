@@ -10,7 +10,6 @@ import torch
 from pipelines.base import Artifact, Scalar
 from pipelines.pictures import png
 from pipelines.training.generator_file import pack
-from pipelines.training.grid import compose
 from pipelines.training.loop import Loop
 
 
@@ -27,8 +26,7 @@ def outcome(loop: Loop) -> tuple[tuple[Artifact, ...], dict[str, Scalar]]:
         "rollbacks": loop.rollbacks,
     }
     title = loop.request.title()
-    shown = loop.show()
-    grid = compose(shown.pictures.numpy(), shown.columns, split=shown.split)
+    grid = loop.show().drawn()
     return (
         Artifact("generator.safetensors", "application/octet-stream", _file(loop, facts), title, facts),
         Artifact("samples.png", "image/png", png(grid), title, facts),

@@ -16,6 +16,7 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.data import DataSet
 from pipelines.training.dials import Dials
 from pipelines.training.optimizers import moments
+from pipelines.training.plane_showing import plane_showing
 from pipelines.training.randomness import Randomness
 from pipelines.training.recipe_names import recipe_info
 from pipelines.training.shape import Shape
@@ -55,7 +56,12 @@ class Recipe(ABC):
 
     @torch.no_grad()
     def show(self) -> Showing:
-        """Pictures (N, C, S, S) in -1 to 1 from the same noise each time; a row a class where there are classes."""
+        """Pictures (N, C, S, S) in -1 to 1 from the same noise each time; a row a class where there are classes.
+
+        Of points in the plane the whole distribution.
+        """
+        if self.shape.plane:
+            return plane_showing(self)
         places = layout(self.shape.classes)
         return Showing(self._draw(places), places.columns)
 
@@ -64,6 +70,16 @@ class Recipe(ABC):
         labels = None if places.labels is None else places.labels.to(self._place)
         pictures: Tensor = self.generator[1](noise, labels)
         return pictures
+
+    def scores(self, pictures: Tensor, labels: Tensor | None) -> Tensor | None:
+        """What the discriminator thinks of ``pictures``, logits (B,), changing nothing; None where there is none."""
+        del pictures, labels
+        return None
+
+    @property
+    def middle(self) -> float | None:
+        """The score between real and fake; None where only differences count."""
+        return 0.0
 
     def labels(self, rows: Tensor) -> Tensor | None:
         """The classes of ``rows`` (B,); None where the networks know of none."""

@@ -33,9 +33,11 @@ BOUNDED = frozenset({"loss", "reconstruction", "kl"})
 class RecipeInfo:
     """A recipe as the page shows it.
 
-    ``defaults`` replace the request's own defaults where a person gave no value; ``settings`` are the fields of
-    ``TrainingRequest`` that this recipe looks at, in the order to show them; the others have no effect.
-    ``limit``: a loss beyond this, or any value that is no number, counts as a spike and is rolled back.
+    ``defaults`` replace the request's own defaults where a person gave no value, and ``plane`` these where it learns
+    points in the plane; ``settings`` are the fields of ``TrainingRequest`` that this recipe looks at, in the order to
+    show them; the others have no effect. ``limit``: a loss beyond this, or any value that is no number, counts as a
+    spike and is rolled back. ``slopes``: its penalty is on the square of a slope, which grows with the pixels, as does
+    its default weight (Karras et al. 2020, appendix B).
     """
 
     name: str
@@ -46,12 +48,33 @@ class RecipeInfo:
     series: tuple[Series, ...]
     settings: tuple[str, ...]
     defaults: Mapping[str, float | int] = field(default_factory=dict)
+    plane: Mapping[str, float | int] = field(default_factory=dict)
     limit: float = 100.0  # a healthy logistic loss stays below 10
+    slopes: bool = False
 
     @property
     def limits(self) -> tuple[float, ...]:
         """The largest sound value of each series; only losses have one."""
         return tuple(self.limit if series.chart in BOUNDED else math.inf for series in self.series)
+
+    @property
+    def steerable(self) -> tuple[str, ...]:
+        """Those of the settings that may change while it trains."""
+        return tuple(name for name in self.settings if name in STEERABLE)
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether there are two sides, each of which can take a step alone."""
+        return "d_rate" in self.settings
+
+    def defaults_at(self, size: int) -> Mapping[str, float | int]:
+        """What it wants of the request where pictures have ``size`` pixels an edge; 1: points in the plane."""
+        if size == 1:
+            return {**self.defaults, **PLANE, **self.plane}
+        if not self.slopes:
+            return self.defaults
+        gamma = self.defaults.get("gamma", 1.0) * (size / SMALL) ** 2
+        return {**self.defaults, "gamma": round(gamma, 1)}
 
 
 ADVERSARIAL = (
@@ -70,6 +93,9 @@ SHARED = ("conditional", "width", "batch", "latent", "learning_rate")
 RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise")
 TARGETS = (*RIVALS, "label_smoothing")
 SLOPES = ("gamma", "penalty_every")
+#: points want wider, smaller networks, and steps are cheap
+PLANE = {"width": 64, "batch": 128, "latent": 8}
+SMALL = 28  # pixels: what the weights of the penalties were tried at
 
 RECIPES = {
     info.name: info
@@ -83,6 +109,8 @@ RECIPES = {
             about_zh="非饱和逻辑损失加 R1 梯度惩罚：稳定，小图上见效快。看两条判对率：60% 到 90% 说明双方势均力敌。",
             series=(*ADVERSARIAL, PENALTY),
             settings=(*TARGETS, *SLOPES),
+            plane={"gamma": 0.05, "learning_rate": 2e-3},
+            slopes=True,
         ),
         RecipeInfo(
             name="r3gan",
@@ -94,6 +122,8 @@ RECIPES = {
             series=(*ADVERSARIAL, PENALTY),
             settings=(*RIVALS, *SLOPES),
             defaults={"learning_rate": 2e-3},
+            plane={"gamma": 0.05},
+            slopes=True,
         ),
         RecipeInfo(
             name="hinge",
@@ -161,6 +191,7 @@ RECIPES = {
             series=ADVERSARIAL,
             settings=TARGETS,
             defaults={"learning_rate": 2e-4, "width": 128, "latent": 100},
+            plane={"width": 128, "latent": 100, "batch": 64},
         ),
         RecipeInfo(
             name="vae",
@@ -173,6 +204,7 @@ RECIPES = {
             series=VARIATIONAL,
             settings=(*SHARED, "beta", "warmup", "free_bits"),
             defaults={"latent": 16},
+            plane={"latent": 2, "learning_rate": 2e-3},
             limit=1e6,  # nats of a whole picture
         ),
     )

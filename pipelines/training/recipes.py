@@ -6,6 +6,8 @@ a line in ``build_recipe``.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training import losses, penalties
@@ -14,6 +16,7 @@ from pipelines.training.data import DataSet
 from pipelines.training.dcgan import DcganDiscriminator
 from pipelines.training.dense import DenseDiscriminator
 from pipelines.training.gan import Gan, Ingredients
+from pipelines.training.plane_networks import PointDiscriminator, SpectralPointDiscriminator
 from pipelines.training.recipe import Recipe
 from pipelines.training.recipe_names import recipe_info
 from pipelines.training.vae import Vae
@@ -42,4 +45,13 @@ GANS = {
 def build_recipe(request: TrainingRequest, data: DataSet, device: Device) -> Recipe:
     """The recipe ``request`` names, at its beginning. Raises ``StudioError`` where there is none of that name."""
     name = recipe_info(request.recipe).name
-    return Vae(request, data, device) if name == "vae" else Gan(request, data, device, GANS[name])
+    if name == "vae":
+        return Vae(request, data, device)
+    return Gan(request, data, device, on_the_plane(GANS[name]) if data.plane else GANS[name])
+
+
+def on_the_plane(ingredients: Ingredients) -> Ingredients:
+    """The same game between networks for points: dense ones, whose layers are as spectral as the recipe's."""
+    spectral = ingredients.discriminator is SpectralDiscriminator
+    discriminator = SpectralPointDiscriminator if spectral else PointDiscriminator
+    return replace(ingredients, generator="points", discriminator=discriminator, together=True)

@@ -17,8 +17,8 @@ from pipelines.pictures import png
 from pipelines.requests import SampleRequest
 from pipelines.training.data import to_bytes
 from pipelines.training.generator_file import Generator, unpack
-from pipelines.training.grid import compose
 from pipelines.training.randomness import Randomness
+from pipelines.training.showing import PlaneShowing, Showing
 
 #: up to so many, each picture also comes as a file of its own; beyond that the grid is what one wants
 SINGLES = 16
@@ -74,12 +74,12 @@ class SamplePipeline(Pipeline):
 
 @torch.no_grad()
 def _draw(generator: Generator, randomness: Randomness, first: int, request: SampleRequest) -> torch.Tensor:
-    """Pictures uint8 (B, S, S, C) number ``first`` and following; truncation scales the noise."""
+    """Pictures uint8 (B, S, S, C) number ``first`` and following, or points (B, 2, 1, 1); truncation scales the noise."""
     numbers = range(first, min(first + BATCH, request.count))
     noise = torch.cat([randomness.noise("sample", number, 1, generator.shape.latent) for number in numbers])
     labels = _labels(request.label, generator.shape.classes, numbers)
     pictures = generator.network(noise * request.truncation, None if labels is None else labels.to(noise.device))
-    return to_bytes(pictures).permute(0, 2, 3, 1).cpu()
+    return pictures.cpu() if generator.shape.plane else to_bytes(pictures).permute(0, 2, 3, 1).cpu()
 
 
 def _labels(label: int, classes: int, numbers: range) -> torch.Tensor | None:
@@ -110,10 +110,10 @@ def _result(request: SampleRequest, seed: int, pictures: torch.Tensor, generator
     for name in ("recipe", "dataset", "steps"):
         if name in generator.header:
             facts[name] = generator.header[name]
-    columns = math.ceil(math.sqrt(request.count))
-    grid = compose(pictures.numpy(), columns)
-    made = [Artifact("samples.png", "image/png", png(grid), request.title(), facts)]
-    if 1 < request.count <= SINGLES:
+    plane = generator.shape.plane
+    shown = (PlaneShowing if plane else Showing)(pictures, math.ceil(math.sqrt(request.count)))
+    made = [Artifact("samples.png", "image/png", png(shown.drawn()), request.title(), facts)]
+    if 1 < request.count <= SINGLES and not plane:
         made += [_single(number, picture, facts) for number, picture in enumerate(pictures)]
     return Result(tuple(made), facts)
 

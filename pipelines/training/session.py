@@ -177,7 +177,7 @@ class Session:
         shown = self.loop.show()
         held = time.perf_counter() - began
         with self.turn.aside():
-            sheet = compose(shown.pictures.numpy(), shown.columns, split=shown.split)
+            sheet = shown.drawn()
             picture = webp(sheet)
             self._log.drawn(self.loop.step, self.loop.seconds, sheet)
         pause = DRAW_EARLY if self.loop.seconds < EARLY else DRAW_EVERY

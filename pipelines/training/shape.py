@@ -12,7 +12,8 @@ COARSEST = 8  # networks begin, or end, at the first map that is no larger
 class Shape:
     """Noise of ``latent`` numbers, pictures of ``channels`` x ``size`` x ``size``, networks of ``width``.
 
-    ``size`` is divisible by 4. ``classes`` 0: the networks know of none.
+    ``size`` is divisible by 4, or 1 for points in the plane, which have 2 channels. ``classes`` 0: the networks know of
+    none.
     """
 
     latent: int
@@ -20,6 +21,11 @@ class Shape:
     channels: int
     size: int
     classes: int = 0
+
+    @property
+    def plane(self) -> bool:
+        """Whether these are points in the plane."""
+        return self.size == 1
 
     @property
     def stages(self) -> int:

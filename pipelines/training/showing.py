@@ -1,11 +1,16 @@
-"""Which pictures a training is watched by, and how they are laid out. Knows no network."""
+"""What a training is watched by, and how it is laid out: pictures in rows, or points in the plane. Knows no network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from PIL import Image
 from torch import Tensor
+
+from pipelines.training.data import to_bytes
+from pipelines.training.grid import compose
+from pipelines.training.plane_drawing import draw_plane
 
 COLUMNS = 8
 MOST_CLASSES = 12
@@ -18,6 +23,35 @@ class Showing:
     pictures: Tensor
     columns: int = COLUMNS
     split: int = 0
+
+    def fetched(self) -> Showing:
+        """The same as a grid has it: pictures uint8 (N, S, S, C) on the CPU."""
+        return replace(self, pictures=to_bytes(self.pictures).permute(0, 2, 3, 1).cpu())
+
+    def drawn(self) -> Image.Image:
+        """What was ``fetched`` as one picture."""
+        return compose(self.pictures.numpy(), self.columns, split=self.split)
+
+
+@dataclass(frozen=True)
+class PlaneShowing(Showing):
+    """Points: ``pictures`` are the generated ones, (N, 2, 1, 1), ``real`` (M, 2, 1, 1) those of the data.
+
+    ``field`` (R, R) are the discriminator's scores over the plane, 0 where it is undecided; None where there is none.
+    """
+
+    real: Tensor | None = None
+    field: Tensor | None = None
+
+    def fetched(self) -> PlaneShowing:
+        field = None if self.field is None else self.field.float().cpu()
+        real = None if self.real is None else self.real.float().cpu()
+        return replace(self, pictures=self.pictures.float().cpu(), real=real, field=field)
+
+    def drawn(self) -> Image.Image:
+        real = torch.zeros(0, 2) if self.real is None else self.real
+        field = None if self.field is None else self.field.numpy()
+        return draw_plane(real.flatten(1).numpy(), self.pictures.flatten(1).numpy(), field)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,11 +11,13 @@ from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.autoencoder import Autoencoder
 from pipelines.training.data import DataSet
-from pipelines.training.elbo import active_units, divergence, reconstruction, warmed_up, with_free_bits
+from pipelines.training.elbo import active_units, distance, divergence, reconstruction, warmed_up, with_free_bits
 from pipelines.training.ema import average, averaged_copy, decay
 from pipelines.training.networks import build
 from pipelines.training.optimizers import adam
+from pipelines.training.plane_networks import PointAutoencoder
 from pipelines.training.recipe import Recipe
+from pipelines.training.shape import Shape
 from pipelines.training.showing import Layout, Showing, layout
 
 
@@ -23,7 +27,8 @@ class Vae(Recipe):
     def __init__(self, request: TrainingRequest, data: DataSet, device: Device) -> None:
         super().__init__(request, data, device)
         place, cpu = device.torch_device, torch.device("cpu")
-        self._live = build(Autoencoder, self.shape, self.randomness.generator("weights", 0, cpu), place)
+        make: Callable[[Shape], Autoencoder | PointAutoencoder] = PointAutoencoder if data.plane else Autoencoder
+        self._live = build(make, self.shape, self.randomness.generator("weights", 0, cpu), place)
         self._averaged = averaged_copy(self._live)
         self.modules = {"vae": self._live, "average": self._averaged}
         self.optimizers = {"vae": adam(self._live, request.learning_rate, (0.9, 0.999))}
@@ -32,7 +37,7 @@ class Vae(Recipe):
 
     @property
     def generator(self) -> tuple[str, nn.Module]:
-        return "upsampling", self._averaged.generator
+        return "points" if self.shape.plane else "upsampling", self._averaged.generator
 
     def step(self, step: int, rows: Tensor) -> Tensor:
         """See ``Recipe``; what reconstruction and divergence cost in nats a picture, and the active units."""
@@ -42,20 +47,23 @@ class Vae(Recipe):
         with self._arithmetic():
             means, spreads = (part.float() for part in self._live.encoder(pictures, labels))
             codes = means + (spreads / 2).exp() * noise
-            logits = self._live.generator.logits(codes, labels)
-        copied, apart = reconstruction(logits.float(), pictures), divergence(means, spreads)
+            made = self._live.decode(codes, labels).float()
+        copied = distance(made, pictures) if self.shape.plane else reconstruction(made, pictures)
+        apart = divergence(means, spreads)
         dials = self.dials
         beta = warmed_up(dials.beta, dials.share, dials.warmup)
         self.optimizers["vae"].zero_grad()
         (copied + beta * with_free_bits(apart, dials.free_bits)).backward()  # type: ignore[no-untyped-call]
         self.optimizers["vae"].step()
-        average(self._averaged, self._live, decay(step))
+        average(self._averaged, self._live, decay(step, self.dials.averaging))
         with torch.no_grad():
             return torch.stack([copied, apart.sum(), active_units(means)])
 
     @torch.no_grad()
     def show(self) -> Showing:
         """In the left half of each row pictures, each with its reconstruction beside it; in the right half samples."""
+        if self.shape.plane:
+            return super().show()
         places, pairs = self._places, self._pairs
         samples = self._draw(places)
         samples = samples.view(places.rows, places.columns, *samples.shape[1:])

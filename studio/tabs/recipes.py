@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines.training.datasets import DATASETS, size_of
 from pipelines.training.recipe_names import RECIPES
 from studio.locales import both, language_of
 from studio.tabs.parts import QUIET, Controls, Updates
@@ -59,7 +60,9 @@ class RecipeForm:
         fields = self.controls.fields
         self.menu.change(self.show, self.menu, [self.menu, *(fields[name] for name in OWN)], **QUIET)
         wanted = [fields[name] for name in NUMBERS]
-        self.menu.select(self.prefer, [self.menu, *wanted], wanted, **QUIET)
+        asked = [self.menu, fields["dataset"], *wanted]
+        self.menu.select(self.prefer, asked, wanted, **QUIET)
+        fields["dataset"].select(self.prefer, asked, wanted, **QUIET)  # type: ignore[attr-defined]
 
     def show(self, recipe: str | None, request: gr.Request) -> Updates:
         """Says what the recipe does, and shows the settings it looks at."""
@@ -70,17 +73,24 @@ class RecipeForm:
         seen = {fields[name]: type(fields[name])(visible=name in info.settings) for name in OWN}
         return {self.menu: gr.Dropdown(info=about), **seen}
 
-    def prefer(self, recipe: str | None, *posted: float | None) -> Updates:
-        """Sets what the recipe wants wherever a number stands as some recipe wants it, so that nobody chose it."""
+    def prefer(self, recipe: str | None, dataset: str | None, *posted: float | None) -> Updates:
+        """Sets what the recipe wants for the data wherever a number is what some recipe wants: nobody chose that."""
         now, fields = dict(zip(NUMBERS, posted, strict=True)), self.controls.fields
-        untouched = [name for name in NUMBERS if now[name] in {None, *(self._wish(one, name) for one in RECIPES)}]
-        wishes = {fields[name]: self._wish(recipe, name) for name in untouched} if recipe in RECIPES else {}
+        untouched = [name for name in NUMBERS if now[name] is None or now[name] in self._wishes(name)]
+        size = size_of(str(dataset))
+        wishes = {fields[name]: self._wish(recipe, size, name) for name in untouched} if recipe in RECIPES else {}
         return wishes or {fields["width"]: gr.skip()}
 
-    def _wish(self, recipe: str | None, name: str) -> float:
+    def _wish(self, recipe: str | None, size: int, name: str) -> float:
         """The value of a setting where a person gave none."""
-        wish: float = RECIPES[str(recipe)].defaults.get(name, self.controls.request.model_fields[name].default)
+        otherwise = self.controls.request.model_fields[name].default
+        wish: float = RECIPES[str(recipe)].defaults_at(size).get(name, otherwise)
         return wish
+
+    def _wishes(self, name: str) -> set[float]:
+        """All that recipes want of a setting, whatever they learn from."""
+        sizes = {info.size for info in DATASETS.values()}
+        return {self._wish(recipe, size, name) for recipe in RECIPES for size in sizes}
 
     def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """``values`` without the settings the recipe has no use for."""

@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from pipelines.errors import StudioError
 from pipelines.requests import TrainingRequest
-from pipelines.training.datasets import DATASETS, DataSetInfo
+from pipelines.training.datasets import DATASETS, DataSetInfo, size_of
 from studio.engine.job import LIVE, Job
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
@@ -89,6 +89,8 @@ class TrainingView(View):
         """The string that says what the samples are."""
         if self.job.kind == own.KIND:
             return "own.samples"
+        if size_of(str(self.job.request.get("dataset"))) == 1:
+            return "training.samples.plane.vae" if self.job.request.get("recipe") == "vae" else "training.samples.plane"
         return "training.samples.vae" if self.job.request.get("recipe") == "vae" else "training.samples"
 
 
@@ -116,7 +118,8 @@ class TrainingTab(Tab):
                 sets = [_dataset_card(info) for info in DATASETS.values()]
                 default = controls.default("dataset")
                 cards: dict[str, Any] = {"choices": [*sets, own.CARD], "layout": "cards", "label": "field.dataset"}
-                controls.keep("dataset", widget("choices", "training-dataset", default, **cards))
+                chosen = widget("choices", "training-dataset", default, events=("select",), tells=True, **cards)
+                controls.keep("dataset", chosen)
                 self.own.ask()
                 self._transport()
             with area("stage", self.kind):

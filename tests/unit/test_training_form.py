@@ -24,6 +24,7 @@ class Asked:
 def form() -> RecipeForm:
     made = RecipeForm(Controls("training", TrainingRequest))
     made.lay_menu()
+    made.controls.keep("dataset", gr.HTML("fashion-mnist"))
     for name in NUMBERS:  # as laid out, but in no row: rows need a page around them
         made.controls.number(name)
     return made
@@ -33,8 +34,8 @@ def by_name(form: RecipeForm, updates: dict[Any, Any]) -> dict[str, Any]:
     return {name: updates[component] for name, component in form.controls.fields.items() if component in updates}
 
 
-def defaults(recipe: str) -> list[Any]:
-    request = TrainingRequest.parse({"recipe": recipe})
+def defaults(recipe: str, dataset: str = "fashion-mnist") -> list[Any]:
+    request = TrainingRequest.parse({"recipe": recipe, "dataset": dataset})
     return [getattr(request, name) for name in NUMBERS]
 
 
@@ -44,13 +45,14 @@ def test_every_setting_of_every_recipe_has_its_place_in_the_form() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_that_is_chosen_sets_its_own_defaults(form: RecipeForm, recipe: str) -> None:
-    assert list(by_name(form, form.prefer(recipe, *defaults("r1"))).values()) == defaults(recipe)
-    assert list(by_name(form, form.prefer("r1", *defaults(recipe))).values()) == defaults("r1")
+    for one, other in ((("r1", "mnist"), (recipe, "ring")), ((recipe, "mnist"), ("r1", "mnist"))):
+        assert list(by_name(form, form.prefer(*other, *defaults(*one))).values()) == defaults(*other)
+        assert list(by_name(form, form.prefer(*one, *defaults(*other))).values()) == defaults(*one)
 
 
 def test_a_number_somebody_typed_stays_and_an_empty_one_is_filled(form: RecipeForm) -> None:
     typed = dict(zip(NUMBERS, defaults("r1"), strict=True)) | {"width": 7, "batch": None}
-    changed = by_name(form, form.prefer("classic", *typed.values()))
+    changed = by_name(form, form.prefer("classic", "mnist", *typed.values()))
     assert "width" not in changed
     assert changed["batch"] == 64
     assert changed["latent"] == 100
@@ -71,5 +73,5 @@ def test_a_setting_the_recipe_has_no_use_for_is_not_asked(form: RecipeForm) -> N
 
 def test_a_recipe_nobody_knows_changes_nothing(form: RecipeForm) -> None:
     request = Asked("en")
-    updates = [form.show("stylegan", request), form.prefer("stylegan", *defaults("r1"))]  # type: ignore[arg-type]
+    updates = [form.show("stylegan", request), form.prefer("stylegan", "mnist", *defaults("r1"))]  # type: ignore[arg-type]
     assert all(update == gr.skip() for changed in updates for update in changed.values())

@@ -53,6 +53,7 @@ def seeded(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+PICTURE_GENERATORS = [make for kind, make in GENERATORS.items() if kind != "points"]
 DISCRIMINATORS = (StridedDiscriminator, SpectralDiscriminator, DcganDiscriminator, DenseDiscriminator)
 
 
@@ -62,8 +63,8 @@ DISCRIMINATORS = (StridedDiscriminator, SpectralDiscriminator, DcganDiscriminato
 def test_networks_take_pictures_of_any_shape_with_and_without_classes(channels: int, size: int, classes: int) -> None:
     shape = Shape(latent=5, width=4, channels=channels, size=size, classes=classes)
     labels = torch.tensor([0, 2, 1]) if classes else None
-    for kind in GENERATORS.values():
-        pictures = build(kind, shape, seeded(), CPU)(torch.zeros(3, 5), labels)
+    for make in PICTURE_GENERATORS:
+        pictures = build(make, shape, seeded(), CPU)(torch.zeros(3, 5), labels)
         assert pictures.shape == (3, channels, size, size)
         assert pictures.abs().max() <= 1
     for make in DISCRIMINATORS:
@@ -72,10 +73,10 @@ def test_networks_take_pictures_of_any_shape_with_and_without_classes(channels: 
     assert autoencoder.reconstruct(pictures, labels).shape == pictures.shape
 
 
-@pytest.mark.parametrize("make", [*GENERATORS.values(), *DISCRIMINATORS])
+@pytest.mark.parametrize("make", [*PICTURE_GENERATORS, *DISCRIMINATORS])
 def test_a_network_that_is_told_the_class_answers_differently_for_another(make: type[nn.Module]) -> None:
     network = build(make, Shape(5, 4, 1, 28, classes=2), seeded(), CPU).eval()
-    asked = torch.ones(1, 5) if make in GENERATORS.values() else torch.ones(1, 1, 28, 28)
+    asked = torch.ones(1, 5) if make in PICTURE_GENERATORS else torch.ones(1, 1, 28, 28)
     one, other = (network(asked, torch.tensor([label])) for label in (0, 1))
     assert not torch.equal(one, other)
 
