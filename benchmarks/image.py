@@ -17,7 +17,7 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from pipelines.base import Result
+from pipelines.base import Result, Scalar
 from pipelines.catalog import Catalog
 from pipelines.devices import pick_device
 from pipelines.image import ImagePipeline
@@ -41,6 +41,7 @@ class Alone:
 
     finishing = False
     workspace = Path()
+    room = 0
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -51,6 +52,9 @@ class Alone:
 
     def checkpoint(self) -> None:
         """Nobody waits."""
+
+    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
+        return ()
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -61,6 +61,12 @@ class Request(BaseModel):
         """A short name for what will be made, in the person's own words where there are any."""
         return type(self).__name__.removesuffix("Request")
 
+    def steering(self, changes: Mapping[str, Any]) -> dict[str, Scalar]:
+        """``changes`` as a running job of this request can take them. Raises ``StudioError`` for what it cannot."""
+        raise StudioError(
+            "steer.kind", "Only the training of a GAN or a VAE can be steered; this is {thing}.", thing=self.title()
+        )
+
 
 def _sentence(error: ValidationError) -> StudioError:
     """The first broken rule of a pydantic report as a sentence with the rule and the value."""
@@ -219,6 +225,13 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Steered:
+    """What may be changed while the job runs stands at ``values`` now, by field of its request."""
+
+    values: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
 class Sample:
     """The sample grid drawn from the same noise each time, after ``step``.
 
@@ -249,7 +262,7 @@ class Result:
     facts: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-Event: TypeAlias = Progress | Token | Preview | Metrics | Mark | Sample | Result
+Event: TypeAlias = Progress | Token | Preview | Metrics | Mark | Steered | Sample | Result
 
 
 # ------------------------------------------------------------------------------------------------ turns
@@ -277,8 +290,19 @@ class Turn(Protocol):
         Whatever lies in ``workspace / ATTEMPT`` goes once the job cannot be resumed any more.
         """
 
+    @property
+    def room(self) -> int:
+        """Bytes that may lie in ``workspace`` for a person to come back to, beyond what the next attempt needs."""
+
     def checkpoint(self) -> None:
         """Gives way where someone else should go; waits while paused; raises ``Cancelled``."""
+
+    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
+        """What a person has changed since the last call, oldest first, as the request's ``steering`` let it through.
+
+        Whoever heeds it looks after each ``checkpoint()``, which for this lets even a paused job through, and calls
+        that again before going on. Others need not look.
+        """
 
     def aside(self) -> AbstractContextManager[None]:
         """Lends the device to others during work that does not need it (encoding a preview, writing a file)."""

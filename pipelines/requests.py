@@ -7,11 +7,12 @@ them. Imports no torch, so that the web process can refuse a bad request before 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from pipelines.base import Request
+from pipelines.base import Request, Scalar
 from pipelines.errors import StudioError
 from pipelines.registry import register
 from pipelines.style.styles import find_style
@@ -141,6 +142,8 @@ class TrainingRequest(Request):
     of each picture. ``d_rate`` is the discriminator's learning rate over the generator's, ``d_steps`` its updates in
     each step. ``instance_noise`` is a standard deviation and fades over the run. ``warmup`` is the share of the run
     over which the divergence comes to its weight ``beta``; ``free_bits`` are nats for each number of the code.
+    ``averaging`` is how much of itself the averaged network keeps at each step. ``begin``: the sha256 of a snapshot of
+    another training, ``parent``, to go on from with other settings.
     """
 
     recipe: str = "r1"
@@ -161,6 +164,9 @@ class TrainingRequest(Request):
     beta: float = Field(1.0, ge=0, le=100)
     warmup: float = Field(0.1, ge=0, le=1)
     free_bits: float = Field(0.0, ge=0, le=10)
+    averaging: float = Field(0.995, ge=0, lt=1)
+    begin: Digest | None = None
+    parent: str = Field("", max_length=32)
     seed: Seed = -1
 
     @model_validator(mode="before")
@@ -195,8 +201,39 @@ class TrainingRequest(Request):
             )
         return self
 
+    def files(self) -> tuple[str, ...]:
+        return () if self.begin is None else (self.begin,)
+
+    def steering(self, changes: Mapping[str, Any]) -> dict[str, Scalar]:
+        """Settings that the recipe looks at and that may change while it trains, and the fields of ``TrainingAction``."""
+        recipe = recipe_info(self.recipe)
+        actions = ("only", "rewind") if recipe.adversarial else ("rewind",)
+        known = (*recipe.steerable, *actions)
+        if not changes:
+            raise StudioError("steer.nothing", "Say what is to change; it can be {known}.", known=", ".join(known))
+        for name in changes:
+            if name not in known:
+                raise StudioError(
+                    "steer.unused",
+                    "{setting} cannot be changed while {recipe} trains; what can is {known}.",
+                    recipe=self.recipe,
+                    setting=str(name)[:60],
+                    known=", ".join(known),
+                )
+        once = TrainingAction.parse({name: changes[name] for name in actions if name in changes})
+        lasting = {name: changes[name] for name in recipe.steerable if name in changes}
+        checked = type(self).parse({**self.model_dump(), **lasting})
+        return {**{name: getattr(checked, name) for name in lasting}, **once.model_dump(exclude_defaults=True)}
+
     def title(self) -> str:
         return f"{self.recipe} · {self.dataset}"
+
+
+class TrainingAction(Request):
+    """What a running training is to do once: an update of one side alone, or going back to a snapshot after a step."""
+
+    only: Literal["g", "d"] | None = None
+    rewind: int | None = Field(None, ge=0)
 
 
 @register("sample", pipeline="pipelines.training.sampler:SamplePipeline")

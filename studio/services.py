@@ -58,6 +58,11 @@ def open_studio(settings: Settings) -> Studio:
 
 def _host(settings: Settings) -> Host:
     options = EngineOptions(
-        settings.data.resolve(), settings.device, settings.threads, settings.training_share, settings.memory_share
+        settings.data.resolve(),
+        settings.device,
+        settings.threads,
+        settings.training_share,
+        settings.memory_share,
+        settings.training_snapshot_mb * 1_000_000,
     )
     return InlineHost(options) if settings.engine == "inline" else ProcessHost(options)

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     waiting_each: int = Field(20, ge=1, le=1000, description="jobs one person may have waiting")
     training_share: float = Field(0.2, ge=0, le=1, description="share of the device that training keeps")
     memory_share: float = Field(0.8, gt=0, le=1, description="share of the device's memory that models may fill")
+    training_snapshot_mb: int = Field(256, ge=0, le=100_000, description="snapshots that a training keeps, in MB")
     upload_mb: int = Field(50, ge=1, le=2000, description="largest file that may be uploaded, in MB")
     cookie_secure: bool = Field(False, description="send the cookie over HTTPS only; set it behind a TLS proxy")
     root_path: str = Field("", description="path prefix when served behind a proxy")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from pipelines.base import Result
+from pipelines.base import Result, Scalar
 from pipelines.devices import pick_device
 from pipelines.pictures import webp
 from pipelines.requests import StyleRequest
@@ -33,6 +33,7 @@ class OneFile:
 
     device_seconds = 0.0
     finishing = False
+    room = 0
 
     def __init__(self, data: bytes) -> None:
         self.data, self.digest = data, hashlib.sha256(data).hexdigest()
@@ -40,6 +41,9 @@ class OneFile:
 
     def checkpoint(self) -> None:
         pass
+
+    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
+        return ()
 
     @contextmanager
     def aside(self) -> Iterator[None]:

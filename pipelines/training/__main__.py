@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.base import Event, Mark, Metrics, Result, Sample
+from pipelines.base import Event, Mark, Metrics, Result, Sample, Scalar
 from pipelines.devices import pick_device
 from pipelines.requests import TrainingRequest
 
@@ -20,6 +20,7 @@ class AloneTurn:
     """A ``Turn`` with nobody else there."""
 
     finishing = False
+    room = 256_000_000
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
@@ -31,6 +32,10 @@ class AloneTurn:
 
     def checkpoint(self) -> None:
         """Nobody waits and nobody cancels."""
+
+    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
+        """Nobody steers."""
+        return ()
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pipelines.durable import sweep, write_durably
 from pipelines.errors import StudioError
+from pipelines.training.snapshots import position_in
 
 FORMAT = "atelier-checkpoint/1"
 KEPT = 2
@@ -28,7 +29,8 @@ KEPT = 2
 class Position:
     """Where a training was: ``step`` updates done in ``seconds`` of training, at ``rate`` times the learning rate.
 
-    ``request`` is the request as plain values; ``rollbacks`` counts how often the training went back.
+    ``request`` is the request as plain values, ``steered`` what a person has changed of it since; ``rollbacks`` counts
+    how often the training went back, ``lone`` the updates of one side alone that were asked for.
     """
 
     step: int
@@ -36,6 +38,8 @@ class Position:
     request: dict[str, Any]
     rate: float = 1.0
     rollbacks: int = 0
+    steered: dict[str, Any] = field(default_factory=dict)
+    lone: int = 0
 
 
 class BrokenCheckpoint(Exception):  # noqa: N818 - says what it is
@@ -61,13 +65,17 @@ class CheckpointFolder:
         sweep(self.folder)
 
     def save(self, position: Position, tensors: Mapping[str, Tensor]) -> Path:
-        """Writes one durably, replacing one of the same step, and keeps the last two. Tensors must be on the CPU."""
+        """Writes one durably, replacing one of the same step, and keeps the last two. Tensors must be on the CPU.
+
+        Those of later steps go: the training went back, and they never happened.
+        """
         header = {"format": FORMAT, "position": json.dumps(asdict(position))}
         data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()}, header)
         path = self.path(position.step)
         _write(path, data)
-        for old in self.paths()[KEPT:]:
-            old.unlink()
+        paths = self.paths()
+        for gone in (*paths[: paths.index(path)], *paths[paths.index(path) + KEPT :]):
+            gone.unlink()
         return path
 
     def load(self, path: Path) -> tuple[Position, dict[str, Tensor]]:
@@ -81,6 +89,14 @@ class CheckpointFolder:
                 return position, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise BrokenCheckpoint(f"{path.name} does not load: {error}") from error
+
+
+def unpack(data: bytes) -> tuple[Position, dict[str, Tensor]]:
+    """Position and tensors of a checkpoint's bytes. Raises ``BrokenCheckpoint`` with the reason."""
+    try:
+        return Position(**position_in(data)), safetensors.torch.load(data)
+    except (SafetensorError, TypeError, ValueError) as error:
+        raise BrokenCheckpoint(f"it does not load: {error}") from error
 
 
 def _write(path: Path, data: bytes) -> None:

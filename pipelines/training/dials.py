@@ -1,7 +1,7 @@
 """What may change while a training runs: the one place each step reads it from.
 
 Learning rates, weights, switches. A recipe's ``dials`` begin as the request says; whoever changes one is heard at the
-next step, and has to see to it that a resume knows of it.
+next step. ``Loop`` sees to it that a resume knows of it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from pipelines.requests import TrainingRequest
+from pipelines.training.ema import LONGEST
 from pipelines.training.recipe_names import recipe_info
 
 
@@ -26,6 +27,7 @@ class Dials:
     beta: float = 1.0
     warmup: float = 0.0
     free_bits: float = 0.0
+    averaging: float = LONGEST
     #: what a training that went back slows itself down by
     slowed: float = 1.0
     #: of the budget used so far, 0 to 1: what warm-ups go by
@@ -34,8 +36,15 @@ class Dials:
     @classmethod
     def of(cls, request: TrainingRequest) -> Dials:
         """As ``request`` has them; those its recipe does not look at stay without effect."""
+        dials = cls()
+        dials.follow(request)
+        return dials
+
+    def follow(self, request: TrainingRequest) -> None:
+        """Turns every dial the recipe looks at to where ``request`` has it."""
         used = set(recipe_info(request.recipe).settings)
-        return cls(**{field.name: getattr(request, field.name) for field in fields(cls) if field.name in used})
+        for name in used.intersection(field.name for field in fields(self)):
+            setattr(self, name, getattr(request, name))
 
     def rate(self, name: str) -> float:
         """The learning rate of the optimizer called ``name``; the discriminator's has a ratio of its own."""

@@ -90,8 +90,19 @@ class Gan(Recipe):
         fake = self._make("noise", step, batch)
         judged = self._teach_discriminator(step * turns + turns - 1, batch, fake.detach())
         loss = self._teach_generator(step, batch, fake)
-        average(self._averaged, self._generator, decay(step))
+        average(self._averaged, self._generator, decay(step, self.dials.averaging))
         return torch.stack([loss, *judged, *self.memory.values()])
+
+    def alone(self, side: str, step: int, number: int) -> None:
+        """See ``Recipe``. Its draws have negative numbers, which no step has."""
+        self.tune()
+        turn, count = -1 - number, self.request.batch
+        if side == "d":
+            self._teach_once_more(turn, count)
+            return
+        batch = self._more(turn, count)
+        self._teach_generator(turn, batch, self._make("more noise", turn, batch))
+        average(self._averaged, self._generator, decay(step, self.dials.averaging))
 
     def _make(self, purpose: str, number: int, batch: Batch) -> Tensor:
         noise = self.randomness.noise(purpose, number, len(batch.real), self.shape.latent)
@@ -101,12 +112,15 @@ class Gan(Recipe):
 
     def _teach_once_more(self, turn: int, count: int) -> None:
         """An update of the discriminator alone, from pictures drawn for it: the order is the generator's."""
-        drawn = self.randomness.generator("more rows", turn, torch.device("cpu"))
-        rows = torch.randint(len(self.data), (count,), generator=drawn).to(self._place)
-        batch = Batch(self.data.batch(rows), self.labels(rows))
+        batch = self._more(turn, count)
         with torch.no_grad():
             fake = self._make("more noise", turn, batch)
         self._teach_discriminator(turn, batch, fake)
+
+    def _more(self, turn: int, count: int) -> Batch:
+        drawn = self.randomness.generator("more rows", turn, torch.device("cpu"))
+        rows = torch.randint(len(self.data), (count,), generator=drawn).to(self._place)
+        return Batch(self.data.batch(rows), self.labels(rows))
 
     def _teach_discriminator(self, turn: int, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Loss without penalty, share of real pictures and share of fake ones told right."""

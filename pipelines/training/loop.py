@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from pipelines.base import Scalar
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import Position
@@ -23,9 +22,6 @@ from pipelines.training.meter import Meter, Readings, gradient_norms
 from pipelines.training.recipe_names import recipe_info
 from pipelines.training.recipes import build_recipe
 from pipelines.training.showing import Showing
-
-#: these may differ between a checkpoint and the request that resumes from it: a training may go on for longer
-BUDGET = frozenset({"seconds", "steps"})
 
 
 class Loop:
@@ -46,6 +42,8 @@ class Loop:
         self.seconds = 0.0
         self.rate = 1.0
         self.rollbacks = 0
+        self.steered: dict[str, Scalar] = {}
+        self.lone = 0
 
     def advance(self) -> None:
         """One step. Reads nothing back from the device."""
@@ -56,6 +54,32 @@ class Loop:
         self.step += 1
         self.seconds += time.perf_counter() - began
         self._meter.add(self.step, self.seconds, values)
+
+    def alone(self, side: str) -> None:
+        """One update of ``side``, g or d, between two steps; the other stands still. It is in no curve."""
+        began = time.perf_counter()
+        self.recipe.dials.share = self.share
+        self.recipe.alone(side, self.step, self.lone)
+        self.lone += 1
+        self.seconds += time.perf_counter() - began
+
+    def steer(self, changes: Mapping[str, Scalar]) -> None:
+        """Settings that are others from the next step on. Who gives a learning rate gets it, whatever slowed it down."""
+        self.steered = {**self.steered, **changes}
+        self.recipe.dials.follow(self.settings)
+        if "learning_rate" in changes:
+            self.slow_down(1.0, self.rollbacks)
+
+    @property
+    def settings(self) -> TrainingRequest:
+        """The request with everything that was steered since."""
+        return self.request.model_copy(update=self.steered)
+
+    @property
+    def values(self) -> dict[str, Scalar]:
+        """Where everything that may be steered stands."""
+        settings, names = self.settings, recipe_info(self.request.recipe).steerable
+        return {name: getattr(settings, name) for name in names} | {"learning_rate": settings.learning_rate * self.rate}
 
     @property
     def unread(self) -> int:
@@ -96,13 +120,16 @@ class Loop:
 
     def state(self) -> tuple[Position, dict[str, Tensor]]:
         """Position and tensors on the CPU. On a CPU these are the live ones: write them before the next step."""
-        position = Position(self.step, self.seconds, self.request.model_dump(), self.rate, self.rollbacks)
+        request, steered = self.request.model_dump(), dict(self.steered)
+        position = Position(self.step, self.seconds, request, self.rate, self.rollbacks, steered, self.lone)
         return position, {name: tensor.detach().cpu() for name, tensor in self.recipe.state().items()}
 
     def restore(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
         """Goes to where ``position`` and ``tensors`` were taken; what was not yet read is forgotten."""
         self.recipe.restore(tensors)
-        self.step, self.seconds = position.step, position.seconds
+        self.step, self.seconds, self.lone = position.step, position.seconds, position.lone
+        self.steered = dict(position.steered)
+        self.recipe.dials.follow(self.settings)
         self.slow_down(position.rate, position.rollbacks)
         self._meter.clear()
 
@@ -118,15 +145,3 @@ def is_sound(tensors: Mapping[str, Tensor]) -> bool:
     Looks at the sum of each tensor, in which one infinity or NaN survives, at a fifth of the cost of looking at all.
     """
     return all(bool(torch.isfinite(tensor.sum())) for tensor in tensors.values() if tensor.is_floating_point())
-
-
-def difference(request: TrainingRequest, earlier: Mapping[str, Any]) -> tuple[str, object, object] | None:
-    """The first setting, with both values, in which ``request`` is another training than ``earlier``; budgets aside.
-
-    A setting that there was not yet when ``earlier`` was written had no effect, which is what its default has.
-    """
-    for name, value in request.model_dump().items():
-        before = earlier.get(name, TrainingRequest.model_fields[name].default)
-        if name not in BUDGET and before != value:
-            return name, before, value
-    return None

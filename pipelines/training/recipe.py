@@ -49,6 +49,10 @@ class Recipe(ABC):
         A function of the state, the dials, ``step`` and ``rows`` alone; waits for nothing the device computes.
         """
 
+    def alone(self, side: str, step: int, number: int) -> None:
+        """The update ``number`` of ``side``, g or d, alone after ``step`` steps, for recipes that have two sides."""
+        raise ValueError(f"{self.request.recipe} has no side {side} that could learn alone at step {step} ({number})")
+
     @property
     @abstractmethod
     def generator(self) -> tuple[str, nn.Module]:

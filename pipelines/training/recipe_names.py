@@ -89,7 +89,21 @@ VARIATIONAL = (
     Series("kl", "KL (nats a picture)", "KL 散度（每张 nat）", "kl"),
     Series("active_units", "Active units", "活跃单元", "units"),
 )
-SHARED = ("conditional", "width", "batch", "latent", "learning_rate")
+#: settings that may change while a training runs, and what they are called in the words of a mark
+STEERABLE = {
+    "learning_rate": "learning rate",
+    "d_rate": "learning rate of D / G",
+    "d_steps": "D updates per step",
+    "gamma": "penalty weight",
+    "penalty_every": "steps between penalties",
+    "label_smoothing": "label smoothing",
+    "instance_noise": "instance noise",
+    "beta": "beta",
+    "warmup": "warm-up",
+    "free_bits": "free bits",
+    "averaging": "averaging",
+}
+SHARED = ("conditional", "width", "batch", "latent", "learning_rate", "averaging")
 RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise")
 TARGETS = (*RIVALS, "label_smoothing")
 SLOPES = ("gamma", "penalty_every")

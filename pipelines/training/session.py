@@ -19,17 +19,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipelines.base import Event, Mark, Metrics, Progress, Result, Sample, Scalar, Turn
+from pipelines.base import Event, Metrics, Progress, Result, Sample, Steered, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
 from pipelines.training.event_log import TensorBoardLog
-from pipelines.training.grid import compose
-from pipelines.training.loop import Loop, difference, is_sound
+from pipelines.training.kinship import difference
+from pipelines.training.loop import Loop, is_sound
+from pipelines.training.marks import mark
 from pipelines.training.outcome import outcome
 from pipelines.training.recipe_names import recipe_info
+from pipelines.training.snapshots import Snapshots
+from pipelines.training.steering import Helm, begun
 
 READ_EVERY = 0.3  # seconds on the wall: a page drawn more often is not smoother
 SAVE_EVERY = 3.5  # seconds of training; with the write itself at most five are lost to a kill
@@ -46,10 +49,12 @@ class Session:
         self.turn = turn
         self._folder = CheckpointFolder(turn.workspace)
         self._folder.sweep()
+        self._snapshots = Snapshots(turn.workspace, turn.room)
         self._found, self._skipped = self._newest()
         self.request = _with_seed(request, self._found[0] if self._found else None)
         self._refuse_other()
         self.loop = Loop(self.request, device)
+        self._helm = Helm(self.loop, self._snapshots, self._restore)
         own = recipe_info(request.recipe).limits
         self._limits = own + (math.inf,) * (len(self.loop.series) - len(own))
         self._names = tuple(series.name for series in self.loop.series)
@@ -65,11 +70,13 @@ class Session:
 
     def _told(self) -> Iterator[Event]:
         yield from self._begin()
+        yield from self._heed()
         while not self._over:
             self.loop.advance()
             last = self.loop.share >= 1 or self.turn.finishing
             yield from self._look(last)
             self.turn.checkpoint()
+            yield from self._heed()
         yield Progress("saving")
         yield Result(*outcome(self.loop))
 
@@ -108,18 +115,30 @@ class Session:
         if self._found is not None:
             self._restore(*self._found)
             self._found = None
-            yield from (_mark(self.loop, "skipped", "{reason}", reason=reason) for reason in self._skipped)
-            yield _mark(self.loop, "resumed", "resumed at step {step}", step=self.loop.step)
+            yield from (mark(self.loop, "skipped", "{reason}", reason=reason) for reason in self._skipped)
+            yield mark(self.loop, "resumed", "resumed at step {step}", step=self.loop.step)
             self._over = self.loop.share >= 1
+        elif self.request.begin is not None:
+            yield from self._branch(self.request.begin)
         else:
             yield from self._save()
+        yield Steered(self.loop.values)
         yield self._progress()
         yield self._draw()
+
+    def _branch(self, digest: str) -> Iterator[Event]:
+        """From the snapshot of another training, with the settings of this one."""
+        position, tensors = begun(self.request, self.turn.read(digest))
+        self._restore(position, tensors)
+        yield from self._save()
+        yield mark(self.loop, "branched", "branched at step {step}", step=self.loop.step)
+        self._over = self.loop.share >= 1
 
     def _restore(self, position: Position, tensors: dict[str, Tensor]) -> None:
         try:
             self.loop.restore(position, tensors)
             self._log.goes_on(self.loop.step, self.loop.seconds)
+            self._recent.clear()
         except (KeyError, RuntimeError) as error:
             raise StudioError(
                 "training.state",
@@ -191,8 +210,22 @@ class Session:
             return
         began = time.perf_counter()
         with self.turn.aside():
-            self._folder.save(position, tensors)
+            path = self._folder.save(position, tensors)
+            self._snapshots.keep(path, position.step, position.seconds)
         self._save_at = self.loop.seconds + max(SAVE_EVERY, (time.perf_counter() - began) / SAVE_SHARE)
+
+    def _heed(self) -> Iterator[Event]:
+        """Does what a person asked for since the last step, and saves it before saying so."""
+        while asked := self.turn.steering():
+            if self.loop.unread:
+                yield from self._read()
+            told = [one for changes in asked for one in self._helm.change(changes)]
+            yield from self._save()
+            yield from told
+            yield Steered(self.loop.values)
+            yield self._draw()
+            self._over = self._over and (self.loop.share >= 1 or self.turn.finishing)
+            self.turn.checkpoint()  # a paused training rests on here
 
     # --------------------------------------------------------------------------------- going back
 
@@ -208,18 +241,20 @@ class Session:
                 count=MAX_ROLLBACKS,
                 rate=f"{self.request.learning_rate:g}",
             )
-        found = self._last_good()
+        found, steered = self._last_good(), self.loop.steered
         self._restore(*found)
-        self._recent.clear()
+        self.loop.steer(steered)  # what a person wants is not undone
+        self._snapshots.drop_after(self.loop.step)
         self._returned_to = self._folder.path(self.loop.step)
         self.loop.slow_down(rate, rollbacks)
-        yield _mark(
+        yield mark(
             self.loop,
             "diverged",
             "diverged at step {bad}: back to {step}, learning rate halved",
             bad=bad,
             step=self.loop.step,
         )
+        yield Steered(self.loop.values)
         yield from self._save()  # so that a restart does not return to the rate that failed
 
     def _last_good(self) -> tuple[Position, dict[str, Tensor]]:
@@ -230,11 +265,6 @@ class Session:
         if found is None:
             raise ValueError("a training cannot go back before its beginning")
         return found
-
-
-def _mark(loop: Loop, key: str, sentence: str, **values: Scalar) -> Mark:
-    """A mark where ``loop`` stands, or at the ``bad`` step; key and sentence are literals, for translators."""
-    return Mark(int(values.get("bad", loop.step)), loop.seconds, sentence.format(**values), key, values)
 
 
 def _with_seed(request: TrainingRequest, position: Position | None) -> TrainingRequest:

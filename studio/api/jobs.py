@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from pipelines.errors import StudioError
-from studio.api.offering import Info, offer, whole
+from studio.api.offering import Info, json_object, offer, whole
 from studio.owners import owner_of
 from studio.services import Studio
 
@@ -24,6 +24,10 @@ class Jobs:
         offer(self.follow_job, [job_id, gr.Number(0, label="after")], [gr.JSON(label="event")])
         for handler in (self.cancel_job, self.pause_job, self.resume_job, self.finish_job, self.get_job):
             offer(handler, [job_id], [gr.JSON(label="job")])
+        settings = gr.Textbox("{}", label="settings_json")
+        offer(self.steer_job, [job_id, settings], [gr.JSON(label="job")])
+        offer(self.list_snapshots, [job_id], [gr.JSON(label="snapshots")])
+        offer(self.branch_training, [job_id, gr.Number(0, label="step"), settings], [gr.Textbox(label="job_id")])
         offer(self.list_jobs, [gr.Textbox("", label="kind"), gr.Number(50, label="limit")], [gr.JSON(label="jobs")])
 
     async def follow_job(self, job_id: str, after: float, request: gr.Request) -> AsyncIterator[Info]:
@@ -69,6 +73,38 @@ class Jobs:
             job_id: The id of the job.
         """
         return self._studio.jobs.finish(owner_of(request), job_id).json()
+
+    async def steer_job(self, job_id: str, settings_json: str, request: gr.Request) -> Info:
+        """Change settings of a running or paused training, which hears them at its next step.
+
+        Args:
+            job_id: The id of the job.
+            settings_json: New values as a JSON object, such as {"learning_rate": 0.0005, "gamma": 2}; or what it is to
+                do once: {"only": "d"} or {"only": "g"} for an update of one side alone, {"rewind": 120} to go back to
+                the snapshot of step 120.
+        """
+        return self._studio.jobs.steer(owner_of(request), job_id, json_object(settings_json)).json()
+
+    async def list_snapshots(self, job_id: str, request: gr.Request) -> list[Info]:
+        """The states of a training that it can go back to and that others can branch from, oldest first.
+
+        Args:
+            job_id: The id of the job.
+        """
+        kept = self._studio.jobs.snapshots(owner_of(request), job_id)
+        return [{"step": one.step, "seconds": one.seconds} for one in kept]
+
+    async def branch_training(self, job_id: str, step: float, settings_json: str, request: gr.Request) -> str:
+        """Begin a training that goes on from a snapshot of yours, of a job that runs or has ended. Returns its id.
+
+        Args:
+            job_id: The id of the job the snapshot is of.
+            step: The step of the snapshot.
+            settings_json: What is to be other than it was there, as a JSON object, such as {"seconds": 120}; networks,
+                data and recipe stay.
+        """
+        changes, whole_step = json_object(settings_json), whole("step", step)
+        return self._studio.jobs.branch(owner_of(request), job_id, whole_step, changes).id
 
     async def get_job(self, job_id: str, request: gr.Request) -> Info:
         """One job: its state, request, device seconds, error, and what it made.

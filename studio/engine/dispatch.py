@@ -16,13 +16,13 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from pipelines.base import ATTEMPT
+from pipelines.base import ATTEMPT, Scalar
 from pipelines.durable import DiskFull
 from pipelines.registry import registration
 from studio.engine.events import RETRY_SECONDS, EventLog
 from studio.engine.hosts import Host
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
-from studio.engine.messages import Emitted, Ended, Message, Ready, Run, Tell, Turned, Vitals
+from studio.engine.messages import Emitted, Ended, Message, Ready, Run, Steer, Tell, Turned, Vitals
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus, Running
 from studio.settings import Settings
@@ -91,6 +91,14 @@ class Dispatch:
             if job.id not in self._handed:
                 return False
         self._host.order(Tell(job.id, what))
+        return True
+
+    def steer(self, job: Job, changes: Mapping[str, Scalar]) -> bool:
+        """Hands a job that is with the engine what was changed. False where it is not there."""
+        with self._lock:
+            if job.id not in self._handed:
+                return False
+        self._host.order(Steer(job.id, changes))
         return True
 
     def waiting(self, owner: str | None = None) -> int:

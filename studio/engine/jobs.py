@@ -19,6 +19,8 @@ from pipelines.catalog import Catalog
 from pipelines.errors import Busy, StudioError
 from pipelines.registry import Registration, registration
 from pipelines.requests import MAX_SEED
+from pipelines.training.snapshots import Snapshot
+from studio.engine.branches import branch_of, snapshot_of, snapshots_of
 from studio.engine.dispatch import Dispatch
 from studio.engine.events import EventLog
 from studio.engine.hosts import Host
@@ -132,6 +134,37 @@ class JobService:
                 "job.resume", "Only a paused or interrupted job can be resumed; this one is {state}.", state=job.state
             )
         return self.get(owner, job_id)
+
+    def steer(self, owner: str, job_id: str, changes: Mapping[str, Any]) -> Job:
+        """Changes settings of a running or paused training, which hears them at its next step.
+
+        ``changes`` are fields of its request with new values, or what it is to do once (see ``Request.steering``).
+        Raises ``StudioError`` with the rule and the value where it cannot take them.
+        """
+        job = self._rows.owned(owner, job_id)
+        checked = registration(job.kind).request.parse(job.request).steering(changes)
+        if "rewind" in checked:
+            snapshot_of(self._settings.data, job, int(checked["rewind"]))
+        if job.state not in ("running", "paused") or not self._dispatch.steer(job, checked):
+            raise StudioError(
+                "job.steer", "Only a running or paused training can be steered; this one is {state}.", state=job.state
+            )
+        return self.get(owner, job_id)
+
+    def snapshots(self, owner: str, job_id: str) -> list[Snapshot]:
+        """The states of a training that it can go back to and that others can begin with, oldest first."""
+        return snapshots_of(self._settings.data, self._rows.owned(owner, job_id))
+
+    def branch(self, owner: str, job_id: str, step: int, changes: Mapping[str, Any]) -> Job:
+        """A new training that goes on from a snapshot of one of ``owner``'s, running or ended, with other settings.
+
+        The snapshot is copied, as its own training may let it go. Raises ``StudioError`` for what cannot change.
+        """
+        job = self._rows.owned(owner, job_id)
+        data = snapshot_of(self._settings.data, job, step).path.read_bytes()
+        values = branch_of(job, data, changes)
+        self._check_room(owner)
+        return self.submit(owner, job.kind, {**values, "begin": self._library.keep_upload(owner, data)})
 
     # ------------------------------------------------------------------------------------- looking
 

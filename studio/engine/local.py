@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pipelines.base import Cancelled, Event, Request, Result
+from pipelines.base import Cancelled, Event, Request, Result, Scalar
 from pipelines.catalog import Catalog, Entry
 from pipelines.devices import Device, pick_device
 from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
 from pipelines.registry import Registration, registration
 from studio.engine.job import ErrorSentence
-from studio.engine.messages import Close, Ended, Message, Order, Ready, Run, Tell, Turned, Vitals
+from studio.engine.messages import Close, Ended, Message, Order, Ready, Run, Steer, Tell, Turned, Vitals
 from studio.engine.options import EngineOptions
 from studio.engine.residency import Ledger, Wanted
 from studio.engine.telling import Telling
@@ -44,7 +44,7 @@ class LocalEngine:
         self._blobs = Blobs(options.data / "blobs")
         self._catalog = Catalog(ASSETS, options.data)
         self._threads: dict[str, threading.Thread] = {}
-        self._told: dict[str, list[str]] = {}  # orders for jobs that have not reached the lease yet
+        self._told: dict[str, list[Tell | Steer]] = {}  # orders for jobs that have not reached the lease yet
         self._closing = threading.Event()
         self._guard = threading.Lock()
 
@@ -70,13 +70,13 @@ class LocalEngine:
                     self._threads[order.job_id] = thread
                     self._told[order.job_id] = []
                 thread.start()
-            case Tell(job_id, what):
+            case Tell() | Steer():
                 with self._guard:
-                    early = self._told.get(job_id)
+                    early = self._told.get(order.job_id)
                     if early is not None:
-                        early.append(what)
+                        early.append(order)
                         return
-                self._lease.tell(job_id, what)
+                self._pass_on(order)
             case Close():
                 self.close()
 
@@ -90,6 +90,12 @@ class LocalEngine:
         for thread in threads.values():
             thread.join(timeout=5)
         self._ledger.evict_idle()
+
+    def _pass_on(self, order: Tell | Steer) -> None:
+        if isinstance(order, Tell):
+            self._lease.tell(order.job_id, order.what)
+        else:
+            self._lease.steer(order.job_id, order.changes)
 
     # --------------------------------------------------------------------------- one job
 
@@ -123,13 +129,14 @@ class LocalEngine:
     def _enter(self, order: Run, kind: Registration) -> Hold:
         with self._guard:
             hold = self._lease.enter(order.job_id, order.owner, kind.interactive, order.device_seconds)
-            for what in self._told.pop(order.job_id, []):
-                self._lease.tell(order.job_id, what)
+            for early in self._told.pop(order.job_id, []):
+                self._pass_on(early)
         return hold
 
     def _perform(self, order: Run, kind: Registration, hold: Hold) -> Ended:
         request = kind.request.parse(order.request)
-        turn = EngineTurn(self._lease, hold, self._options.data / "jobs" / order.job_id, self._blobs)
+        workspace = self._options.data / "jobs" / order.job_id
+        turn = EngineTurn(self._lease, hold, workspace, self._blobs, self._options.room)
         telling = Telling(order.job_id, turn.workspace, self._send)
         weights, entry = self._fetch(kind, request, hold, telling)
         try:
@@ -222,11 +229,12 @@ class LocalEngine:
 class EngineTurn:
     """The ``Turn`` a pipeline gets: its place at the lease, its workspace and the files its request names."""
 
-    def __init__(self, lease: Lease, hold: Hold, workspace: Path, blobs: Blobs) -> None:
+    def __init__(self, lease: Lease, hold: Hold, workspace: Path, blobs: Blobs, room: int) -> None:
         self._lease = lease
         self._hold = hold
         self._blobs = blobs
         self.workspace = workspace
+        self.room = room
         workspace.mkdir(parents=True, exist_ok=True)
 
     def begin(self) -> None:
@@ -252,6 +260,9 @@ class EngineTurn:
 
     def checkpoint(self) -> None:
         self._lease.checkpoint(self._hold)
+
+    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
+        return self._lease.changes(self._hold)
 
     def aside(self) -> AbstractContextManager[None]:
         return self._lease.aside(self._hold)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from pipelines.base import Scalar
 from studio.engine.job import ErrorSentence
 from studio.library.made import Made
 
@@ -32,11 +33,19 @@ class Tell:
 
 
 @dataclass(frozen=True)
+class Steer:
+    """Settings of a running job that a person has changed, or what it is to do once; its request has let them pass."""
+
+    job_id: str
+    changes: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
 class Close:
     """Stop everything and go; jobs that run are left interrupted."""
 
 
-Order: TypeAlias = Run | Tell | Close
+Order: TypeAlias = Run | Tell | Steer | Close
 
 # ---------------------------------------------------------------------------- from the engine
 

@@ -15,3 +15,5 @@ class EngineOptions:
     threads: int = 0
     training_share: float = 0.2
     memory_share: float = 0.8
+    #: bytes of snapshots that a training may keep
+    room: int = 256_000_000

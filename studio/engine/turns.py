@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pipelines.base import Cancelled
+from pipelines.base import Cancelled, Scalar
 
 #: device time is forgotten: half of it after this many seconds of anybody's device time
 HALF_LIFE = 10.0
@@ -36,10 +36,18 @@ class Hold:
     paused: bool = False
     finishing: bool = False
     cancelled: bool = False
+    changes: list[Mapping[str, Scalar]] = field(default_factory=list)  # that the job has not taken yet
+    heeding: bool = False  # it has taken some and is at work on them
+    resting: bool = False  # what was last told of its pause
+
+    @property
+    def rests(self) -> bool:
+        """Paused, with nothing to do. What a person changes meanwhile is heeded at once: it is what they wait for."""
+        return self.paused and not self.changes and not self.heeding
 
     @property
     def in_line(self) -> bool:
-        return self.waiting and not self.paused and not self.cancelled
+        return self.waiting and not self.rests and not self.cancelled
 
 
 class Lease:
@@ -100,10 +108,12 @@ class Lease:
     def checkpoint(self, hold: Hold) -> None:
         """Between two steps: a cancel is raised, a pause waited out, the device handed on where that is due."""
         with self._changed:
+            hold.heeding = False
             self._account()
             if hold.cancelled:
                 raise Cancelled
-            if not hold.paused and not self._someone_first(hold):
+            if not hold.rests and not self._someone_first(hold):
+                self._say_rest(hold)
                 return
         self._synchronise()
         with self._changed:
@@ -137,10 +147,25 @@ class Lease:
                     hold.paused = False
                 case _:
                     raise ValueError(f"a job can be told cancel, finish, pause or resume, not {what}")
-            if self._holder is None:
-                self._hand_over()
-            self._changed.notify_all()
+            self._wake()
             return True
+
+    def steer(self, job_id: str, changes: Mapping[str, Scalar]) -> bool:
+        """Hands one job what a person has changed. False where it is not here."""
+        with self._changed:
+            hold = self._holds.get(job_id)
+            if hold is None:
+                return False
+            hold.changes.append(changes)
+            self._wake()
+            return True
+
+    def changes(self, hold: Hold) -> tuple[Mapping[str, Scalar], ...]:
+        """Takes what was changed since the last call. With anything taken a pause waits for the next checkpoint."""
+        with self._changed:
+            taken, hold.changes = tuple(hold.changes), []
+            hold.heeding = hold.heeding or bool(taken)
+            return taken
 
     @property
     def holder(self) -> str | None:
@@ -164,7 +189,7 @@ class Lease:
     def _wait(self, hold: Hold) -> None:
         """Stands in line until handed the device. A pause keeps the place and steps out of the line."""
         self._arrivals += 1
-        hold.arrived, hold.waiting, resting = self._arrivals, True, False
+        hold.arrived, hold.waiting = self._arrivals, True
         if self._holder is None or self._holder is hold:
             self._account()
             self._hand_over()
@@ -172,12 +197,20 @@ class Lease:
             if hold.cancelled:
                 hold.waiting = False
                 raise Cancelled
-            if hold.paused != resting:
-                resting = hold.paused
-                self._on_pause(hold.job_id, resting)
+            self._say_rest(hold)
             self._changed.wait()
-        if resting:
-            self._on_pause(hold.job_id, False)
+        self._say_rest(hold)
+
+    def _say_rest(self, hold: Hold) -> None:
+        """Tells of a pause that begins once the job rests, or that is over; not of the moments in which it heeds."""
+        if hold.resting != hold.paused and (hold.rests or not hold.paused):
+            hold.resting = hold.paused
+            self._on_pause(hold.job_id, hold.paused)
+
+    def _wake(self) -> None:
+        if self._holder is None:
+            self._hand_over()
+        self._changed.notify_all()
 
     def _let_go(self, hold: Hold) -> None:
         if self._holder is hold:

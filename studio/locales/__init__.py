@@ -92,14 +92,19 @@ def _number(weight: str) -> float:
 def marked(mark: Mapping[str, Any], language: Language) -> str:
     """What a ``Mark`` event says, in the person's language; plug-ins' marks stay as they are."""
     template = MARKS.get(str(mark.get("key", ""))) if language == "zh" else None
-    return template.format(**mark["values"]) if template else str(mark["text"])
+    return template.format(**_named(mark["values"], language)) if template else str(mark["text"])
 
 
 def sentence(error: StudioError, language: Language) -> str:
     """What ``error`` says, in the person's language, with the name a setting has on the page."""
     template = ERRORS.get(error.key, error.sentence) if language == "zh" else error.sentence
-    values = dict(error.values)
+    return template.format(**_named(error.values, language))
+
+
+def _named(values: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """``values`` with settings, states and tasks called as the page calls them."""
+    named = dict(values)
     for name, prefix in (("field", "field"), ("setting", "field"), ("state", "state"), ("task", "tab")):
-        if isinstance(word := values.get(name), str):
-            values[name] = known(f"{prefix}.{word}", language, word)
-    return template.format(**values)
+        if isinstance(word := named.get(name), str):
+            named[name] = known(f"{prefix}.{word}", language, word)
+    return named

@@ -30,6 +30,7 @@ NUMBERS: Mapping[str, float] = {
     "beta": 0.1,
     "warmup": 0.05,
     "free_bits": 0.05,
+    "averaging": 0.001,
 }
 OWN = ("conditional", *NUMBERS)
 

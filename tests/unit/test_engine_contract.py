@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import Busy, StudioError
-from studio.engine.job import NotFound
+from studio.engine.job import NotFound, Numbered
 from studio.library.recipe import extract
 from studio.services import Studio
 from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
@@ -87,6 +87,75 @@ def test_a_paused_job_stands_still_and_goes_on_when_resumed(studio: Studio) -> N
     wait_state(studio, job, "cancelled")
 
 
+def marks(events: list[Numbered]) -> list[str]:
+    return [event.data["text"] for event in events if event.kind == "mark"]
+
+
+def test_a_training_is_steered_while_it_runs_and_while_it_is_paused(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs.steer(OWNER, job.id, {"learning_rate": 0.0005})
+    events = follow(studio, job, stop=lambda event: event.kind == "mark")
+    assert marks(events) == ["learning rate 0.001 → 0.0005"]
+    studio.jobs.pause(OWNER, job.id)
+    wait_state(studio, job, "paused")
+    before = studio.jobs.events(OWNER, job.id)[-1].seq
+    studio.jobs.steer(OWNER, job.id, {"only": "d"})
+    follow(studio, job, after=before, stop=lambda event: event.kind == "sample")
+    wait_for(lambda: studio.jobs.status().running[0].state == "paused")
+    told = studio.jobs.events(OWNER, job.id, before)
+    assert [event.kind for event in told if event.kind != "metrics"] == ["mark", "steered", "sample"]
+    assert marks(told) == ["one step of D alone"]
+    assert studio.jobs.get(OWNER, job.id).state == "paused"
+    studio.jobs.resume(OWNER, job.id)
+    follow(studio, job, after=told[-1].seq, stop=lambda event: event.kind == "metrics")
+    assert studio.jobs.get(OWNER, job.id).state == "running"
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+
+
+def test_a_training_goes_back_to_a_snapshot_and_another_branches_from_it(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs.steer(OWNER, job.id, {"gamma": 2})
+    follow(studio, job, stop=lambda event: event.kind == "mark")
+    step = studio.jobs.snapshots(OWNER, job.id)[-1].step
+    assert step > 0
+    studio.jobs.steer(OWNER, job.id, {"rewind": 0})
+    follow(studio, job, stop=lambda event: event.kind == "mark" and event.data["key"] == "rewound")
+    branch = studio.jobs.branch(OWNER, job.id, 0, {"steps": 4, "learning_rate": 0.002})
+    events = follow(studio, branch)
+    assert marks(events) == ["branched at step 0"]
+    assert branch.request["parent"] == job.id
+    assert studio.jobs.get(OWNER, branch.id).facts["steps"] == 4
+    studio.jobs.finish(OWNER, job.id)
+    wait_state(studio, job, "done")
+    ended = studio.jobs.snapshots(OWNER, job.id)[-1].step
+    with pytest.raises(StudioError, match=f"has {ended} steps of training in it already"):
+        studio.jobs.branch(OWNER, job.id, ended, {"steps": 1})
+    longer = studio.jobs.branch(OWNER, job.id, ended, {"steps": ended + 3})
+    follow(studio, longer)
+    assert studio.jobs.get(OWNER, longer.id).facts["steps"] == ended + 3
+
+
+def test_what_cannot_be_steered_says_so(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", small_training(steps=1))
+    follow(studio, job)
+    with pytest.raises(StudioError, match="this one is done"):
+        studio.jobs.steer(OWNER, job.id, {"gamma": 2})
+    with pytest.raises(StudioError, match=r"at most 100\.0; you gave 200"):
+        studio.jobs.steer(OWNER, job.id, {"gamma": 200})
+    with pytest.raises(StudioError, match="no snapshot of step 99; there are those of 0"):
+        studio.jobs.steer(OWNER, job.id, {"rewind": 99})
+    with pytest.raises(StudioError, match="with width 4, and what goes on from it cannot have 8"):
+        studio.jobs.branch(OWNER, job.id, 0, {"width": 8, "steps": 9})
+    photo = studio.library.keep_upload(OWNER, b"this is no generator")
+    other = studio.jobs.submit(OWNER, "sample", {"generator": photo})
+    wait_state(studio, other, "failed")
+    with pytest.raises(StudioError, match="Only the training of a GAN or a VAE"):
+        studio.jobs.steer(OWNER, other.id, {"gamma": 2})
+
+
 def test_an_interactive_job_is_served_while_a_training_runs(studio: Studio) -> None:
     made = studio.jobs.submit(OWNER, "training", small_training())
     follow(studio, made)
@@ -131,6 +200,12 @@ def test_somebody_elses_job_is_not_there(studio: Studio) -> None:
     for look in (studio.jobs.get, studio.jobs.cancel, studio.jobs.pause, studio.jobs.resume, studio.jobs.events):
         with pytest.raises(NotFound):
             look("bob", job.id)
+    with pytest.raises(NotFound):
+        studio.jobs.steer("bob", job.id, {"gamma": 2})
+    with pytest.raises(NotFound):
+        studio.jobs.branch("bob", job.id, 0, {})
+    with pytest.raises(NotFound):
+        studio.jobs.snapshots("bob", job.id)
     assert studio.jobs.list("bob") == []
 
 

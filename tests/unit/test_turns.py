@@ -218,3 +218,34 @@ def test_many_jobs_never_hold_the_device_together() -> None:
         thread.join(20)
         assert not thread.is_alive()
     assert most == 1
+
+
+def test_a_change_wakes_a_paused_job_for_as_long_as_it_takes_and_nobody_is_told_it_runs() -> None:
+    told: list[tuple[str, bool]] = []
+    lease = Lease(on_pause=lambda job, paused: told.append((job, paused)))
+    hold = lease.enter("a", "ann", False)
+    lease.take(hold)
+    lease.tell("a", "pause")
+    rested, heeded = threading.Event(), []
+
+    def work() -> None:
+        lease.checkpoint(hold)
+        while changes := lease.changes(hold):
+            with lease.aside(hold):  # writing a file, say
+                heeded.extend(changes)
+            rested.set()
+            lease.checkpoint(hold)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    wait_until(lambda: hold.waiting and hold.resting)
+    assert lease.steer("a", {"gamma": 2.0})
+    assert rested.wait(10)
+    wait_until(lambda: hold.waiting)
+    assert heeded == [{"gamma": 2.0}]
+    assert told == [("a", True)]
+    lease.tell("a", "resume")
+    worker.join(10)
+    assert not worker.is_alive()
+    assert told == [("a", True), ("a", False)]
+    assert not lease.steer("nobody", {})

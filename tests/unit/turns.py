@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.base import Cancelled
+from pipelines.base import Cancelled, Scalar
 
 
 class FreeTurn:
@@ -19,11 +19,13 @@ class FreeTurn:
         files: Mapping[str, bytes] | None = None,
         cancel_after: int | None = None,
         finish_after: int | None = None,
+        room: int = 0,
     ) -> None:
         self.workspace = workspace
         self.files = dict(files or {})
         self.cancel_after = cancel_after
         self.finish_after = finish_after
+        self.room = room
         self.checkpoints = 0
         self._began = time.monotonic()
 
@@ -39,6 +41,9 @@ class FreeTurn:
         self.checkpoints += 1
         if self.cancel_after is not None and self.checkpoints >= self.cancel_after:
             raise Cancelled
+
+    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
+        return ()
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -1,0 +1,56 @@
+"""From the snapshots of a training to the request of one that goes on from there.
+
+Knows files and requests; nothing is run here, and there is no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import StudioError
+from pipelines.requests import TrainingRequest
+from pipelines.training.kinship import check_branch
+from pipelines.training.snapshots import Snapshot, Snapshots, position_in
+from studio.engine.job import Job
+
+
+def snapshots_of(data: Path, job: Job) -> list[Snapshot]:
+    """What there is to go back to or to branch from, oldest first; nothing for other kinds of job."""
+    return Snapshots(data / "jobs" / job.id).listing()
+
+
+def snapshot_of(data: Path, job: Job, step: int) -> Snapshot:
+    """The one after ``step`` updates. Raises ``StudioError`` that names those there are."""
+    kept = snapshots_of(data, job)
+    for one in kept:
+        if one.step == step:
+            return one
+    raise StudioError(
+        "snapshot.unknown",
+        "There is no snapshot of step {step}; there are those of {known}.",
+        step=step,
+        known=", ".join(str(one.step) for one in kept) or "0 steps",
+    )
+
+
+def branch_of(job: Job, snapshot: bytes, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The request of a training that goes on from a ``snapshot`` of ``job`` as it stood there, but for ``changes``.
+
+    All but the ``begin``. Raises ``StudioError`` for what cannot change, and where no time would be left.
+    """
+    position = position_in(snapshot)
+    values = {**job.request, **position.get("steered", {}), **changes, "parent": job.id, "begin": None}
+    request = TrainingRequest.parse(values)
+    check_branch(request, position["request"])
+    for name, used in (("seconds", position["seconds"]), ("steps", position["step"])):
+        if 0 < getattr(request, name) <= used:
+            raise StudioError(
+                "training.used",
+                "The snapshot has {used} {field} of training in it already; give it more than {given}.",
+                field=name,
+                used=round(used),
+                given=round(getattr(request, name)),
+            )
+    return values
