@@ -232,6 +232,20 @@ class Steered:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """What is going on after ``step``, in words; all of it, so that what was said before is void.
+
+    Each of ``findings`` has a ``key``, a ``severity`` (quiet, good, note or warning), ``title`` and ``text`` in English,
+    the ``values`` that fill the sentence of that key, and ``fixes``, each with ``key``, ``text``, ``values`` and
+    ``changes``: new values by field of the request, which the job can be steered to.
+    """
+
+    step: int
+    seconds: float
+    findings: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
 class Sample:
     """The sample grid drawn from the same noise each time, after ``step``.
 
@@ -262,7 +276,7 @@ class Result:
     facts: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-Event: TypeAlias = Progress | Token | Preview | Metrics | Mark | Steered | Sample | Result
+Event: TypeAlias = Progress | Token | Preview | Metrics | Mark | Steered | Diagnosis | Sample | Result
 
 
 # ------------------------------------------------------------------------------------------------ turns

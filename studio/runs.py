@@ -25,6 +25,7 @@ from fastapi.responses import Response, StreamingResponse
 from pipelines.errors import StudioError
 from pipelines.film import MEDIA, film
 from pipelines.training.gradient_names import named_gradient
+from pipelines.training.measure_names import MEASURES
 from pipelines.training.recipe_names import RECIPES, Series
 from studio.engine.history import History, samples_of
 from studio.engine.job import Job
@@ -138,6 +139,7 @@ def chart_titles(recipe: str, names: list[str], language: Language) -> list[dict
     """Which series share a chart, in the recipe's order, with the names people read. Unknown ones get their own."""
     found = RECIPES[recipe].series if recipe in RECIPES else _OWN if recipe == "sticker_training" else ()
     known = {series.name: series for series in found}
+    known |= MEASURES if found is not _OWN else {}
     known |= {name: series for name in names if (series := named_gradient(name)) is not None}
     charts: dict[str, list[dict[str, str]]] = {}
     for name in [*(n for n in known if n in names), *(n for n in names if n not in known)]:

@@ -9,13 +9,14 @@ points of a curve, so nobody misses what is left out; every number is in the CSV
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image
 
 from pipelines.pictures import png
 from pipelines.training.checkpoints import unsaved
+from pipelines.training.measure_names import MEASURES
 from pipelines.training.meter import Readings
 from pipelines.training.recipe_names import Series
 from pipelines.training.tfevents import EventFile, picture, restart, scalars
@@ -52,6 +53,13 @@ class TensorBoardLog:
             for step, seconds, values in rows
             if self._is_due(step, seconds)
         )
+
+    def measured(self, step: int, figures: Mapping[str, float]) -> None:
+        """What samples were like after ``step``: few enough for each to be written."""
+        if figures:
+            self._append(
+                [scalars(time.time(), step, {f"{MEASURES[name].chart}/{name}": figures[name] for name in figures})]
+            )
 
     def _is_due(self, step: int, seconds: float) -> bool:
         due = step % _every(step) == 0 and seconds >= self._next_step

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipelines.base import Event, Metrics, Progress, Result, Sample, Steered, Turn
+from pipelines.base import Event, Progress, Result, Sample, Steered, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.pictures import webp
@@ -33,6 +33,7 @@ from pipelines.training.outcome import outcome
 from pipelines.training.recipe_names import recipe_info
 from pipelines.training.snapshots import Snapshots
 from pipelines.training.steering import Helm, begun
+from pipelines.training.watcher import Watcher, metrics
 
 READ_EVERY = 0.3  # seconds on the wall: a page drawn more often is not smoother
 SAVE_EVERY = 3.5  # seconds of training; with the write itself at most five are lost to a kill
@@ -54,6 +55,7 @@ class Session:
         self.request = _with_seed(request, self._found[0] if self._found else None)
         self._refuse_other()
         self.loop = Loop(self.request, device)
+        self._watcher = Watcher(self.loop)
         self._helm = Helm(self.loop, self._snapshots, self._restore)
         own = recipe_info(request.recipe).limits
         self._limits = own + (math.inf,) * (len(self.loop.series) - len(own))
@@ -139,6 +141,7 @@ class Session:
             self.loop.restore(position, tensors)
             self._log.goes_on(self.loop.step, self.loop.seconds)
             self._recent.clear()
+            self._watcher.went_back()
         except (KeyError, RuntimeError) as error:
             raise StudioError(
                 "training.state",
@@ -171,10 +174,14 @@ class Session:
             return
         self._log.read(readings)
         self._recent.append((self.loop.step, self.loop.seconds))
+        self._watcher.take(readings)
+        last = self.loop.share >= 1 or self.turn.finishing
+        figures = self._watcher.measure(last, self.turn.checkpoint)
+        self._log.measured(self.loop.step, figures)
         rate = self._rate()
-        series = readings.series(self._names)
-        yield Metrics(readings.steps, readings.seconds, series, rate, self.loop.left(rate))
+        yield from metrics(readings, self._names, figures, rate, self.loop.left(rate))
         yield self._progress()
+        yield from self._watcher.judge(last)
 
     def _rate(self) -> float:
         """Steps per second over the last few readings."""
