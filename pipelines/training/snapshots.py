@@ -89,7 +89,7 @@ def position_in(data: bytes) -> dict[str, Any]:
     size = int.from_bytes(data[:8], "little")
     try:
         position = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["position"])
-    except (KeyError, TypeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"no checkpoint: {error}") from error
     if not isinstance(position, dict):
         raise ValueError("no checkpoint: its position is no object")

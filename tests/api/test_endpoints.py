@@ -115,6 +115,23 @@ def test_a_training_outlives_its_client_and_is_followed_from_any_number(client: 
     later.close()
 
 
+def test_a_training_is_steered_rewound_and_branched_by_its_id(client: Client) -> None:
+    job_id = start(client, steps=1_000_000)
+    events = client.submit(job_id, 0, api_name="/follow_job")
+    next(event for event in events if event["kind"] == "metrics")
+    client.predict(job_id, '{"learning_rate": 0.0005}', api_name="/steer_job")
+    told = next(event for event in events if event["kind"] == "mark")
+    assert told["data"]["text"] == "learning rate 0.001 → 0.0005"
+    with pytest.raises(AppError, match=r"Penalty weight must be at most 100\.0; you gave 101"):
+        client.predict(job_id, '{"gamma": 101}', api_name="/steer_job")
+    assert client.predict(job_id, api_name="/list_snapshots")[0] == {"step": 0, "seconds": 0.0}
+    client.predict(job_id, '{"rewind": 0}', api_name="/steer_job")
+    branch = client.predict(job_id, 0, '{"steps": 3, "gamma": 5}', api_name="/branch_training")
+    client.predict(job_id, api_name="/cancel_job")
+    list(client.submit(branch, 0, api_name="/follow_job"))
+    assert client.predict(branch, api_name="/get_job")["facts"]["steps"] == 3
+
+
 def test_a_training_is_paused_resumed_and_cancelled_by_its_id(client: Client) -> None:
     job_id = start(client, steps=1_000_000)
     events = client.submit(job_id, 0, api_name="/follow_job")
