@@ -71,6 +71,14 @@ def _frames(pictures: Sequence[Path], size: tuple[int, int]) -> Iterator[Image.I
         yield ground
 
 
+def there_and_back(frames: Sequence[Image.Image], seconds: float) -> bytes:
+    """A GIF that goes through ``frames`` and back again without end, each for so many ``seconds``."""
+    out = io.BytesIO()
+    first, *others = [*frames, *frames[-2:0:-1]]
+    first.save(out, "GIF", save_all=True, append_images=others, duration=round(1000 * seconds), loop=0)
+    return out.getvalue()
+
+
 def _mp4(frames: Iterator[Image.Image], count: int, size: tuple[int, int], seconds: float, title: str) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:

@@ -254,3 +254,32 @@ class SampleRequest(Request):
 
     def title(self) -> str:
         return f"{self.count} samples"
+
+
+@register("explore", pipeline="pipelines.training.explorer:ExplorePipeline")
+class ExploreRequest(Request):
+    """A look around in what a generator can draw. ``generator``: the sha256 of its file, or of a training's snapshot.
+
+    ``view``: "plane" is a sheet of ``cells`` x ``cells`` pictures over the plane through sample ``number`` of ``seed``
+    (as ``SampleRequest`` numbers them) along two ``directions``, places running from -1 to 1; "morph" the way from the
+    place (``u``, ``v``) to (``to_u``, ``to_v``); "near" the training pictures nearest to what is drawn at (``u``, ``v``).
+    """
+
+    generator: Digest
+    view: Literal["plane", "morph", "near"] = "plane"
+    label: int = Field(0, ge=0, le=999)
+    directions: Literal["principal", "random"] = "principal"
+    spread: float = Field(0.6, ge=0.1, le=4)
+    cells: int = Field(15, ge=3, le=31)
+    number: int = Field(0, ge=0, le=999)
+    u: float = Field(0.0, ge=-1, le=1)
+    v: float = Field(0.0, ge=-1, le=1)
+    to_u: float = Field(0.0, ge=-1, le=1)
+    to_v: float = Field(0.0, ge=-1, le=1)
+    seed: Seed = -1
+
+    def files(self) -> tuple[str, ...]:
+        return (self.generator,)
+
+    def title(self) -> str:
+        return {"plane": "latent plane", "morph": "morph", "near": "nearest training pictures"}[self.view]

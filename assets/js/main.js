@@ -1,6 +1,7 @@
 // Ties the names of widgets, as Python says them, to what draws them.
 
 import {settled, mark} from "./bench.js";
+import {ask, stageExplore} from "./explore.js";
 import {courier, footer, header, strip} from "./frame.js";
 import {stagePictures, toFetch, traits} from "./image.js";
 import "./keys.js";
@@ -13,11 +14,12 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop,
-  traits, chip,
+  traits, chip, ask,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),
   "stage-sample": stagePictures("sample"),
+  "stage-explore": stageExplore,
   "stage-style": stageStyle,
   "stage-training": stageTraining,
 };

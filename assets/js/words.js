@@ -36,6 +36,7 @@ export function titleOf(item) {
   if (item.kind === "style") return settings.style ? named("style", settings.style) : t("title.picture");
   if (item.kind === "training" && settings.dataset) return named("dataset", settings.dataset);
   if (item.kind === "sticker_training") return settings.name || t("title.own");
+  if (item.kind === "explore" && settings.view) return named("view", settings.view);
   if (item.kind === "sample" && facts.dataset) return named("dataset", facts.dataset);
   return item.title || item.name;
 }

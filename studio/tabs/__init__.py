@@ -55,9 +55,9 @@ def _making(studio: Studio, kind: str) -> Tab:
 def _with_benches(tabs: dict[str, Tab]) -> dict[str, Tab]:
     """The tabs and the benches inside them, by the kind of job they make."""
     training = tabs["training"]
-    sample = getattr(training, "sample", None)
+    benches = (getattr(training, name, None) for name in ("sample", "explore"))
     further = {kind: tab for tab in tabs.values() for kind in tab.also}
-    return {**tabs, **further, **({"sample": sample} if isinstance(sample, Tab) else {})}
+    return {**tabs, **further, **{bench.kind: bench for bench in benches if isinstance(bench, Tab)}}
 
 
 def page_options() -> dict[str, Any]:

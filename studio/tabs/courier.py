@@ -100,7 +100,7 @@ class Courier:
         raise _nonsense(to)
 
     def _filled(self, kind: str, settings: Mapping[str, Any], owner: str, language: Language) -> Updates:
-        page = "training" if kind in ("sample", OWN_KIND) else kind
+        page = "training" if kind in ("sample", "explore", OWN_KIND) else kind
         return {
             **self.tabs[kind].fill(owner, settings, language),
             self.pages: gr.Tabs(selected=page),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PAGE = 60
 KINDS = {
     "all": (),
-    "pictures": ("image", "style", "sample"),
+    "pictures": ("image", "style", "sample", "explore"),
     "texts": ("text",),
     "generators": ("training", "sticker_training"),
 }

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from pipelines.requests import SampleRequest
-from pipelines.training.datasets import DATASETS
-from studio.library.library import Item
-from studio.locales import Language, i18n, known, language_of, t
+from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
+from studio.tabs.generators import EACH, class_menu, generators_of, menu_of
 from studio.tabs.image import PicturesView
 from studio.tabs.parts import QUIET, Updates, actions, film, stage
 from studio.tabs.tab import Tab
-
-MAX_GENERATORS = 50
-EACH = -1  # all classes in turn
 
 
 class SampleTab(Tab):
@@ -59,43 +54,22 @@ class SampleTab(Tab):
 
     def classes_of(self, generator: str | None, label: int | None, request: gr.Request) -> gr.Dropdown:
         """The classes the chosen generator knows; nothing to choose where it knows none."""
-        found = next((item for item in self._generators(owner_of(request)) if item.digest == generator), None)
-        return _menu(found, language_of(request), label)
+        return self._classes(owner_of(request), language_of(request), generator, label)
 
-    def _generators(self, owner: str) -> list[Item]:
-        """The person's, newest first."""
-        items = self.studio.library.items(owner, ("training",), limit=MAX_GENERATORS)
-        return [item for item in items if item.name.endswith(".safetensors")]
+    def _classes(self, owner: str, language: Language, generator: str | None, label: int | None) -> gr.Dropdown:
+        items = generators_of(self.studio, owner)
+        found: Mapping[str, Any] = next(
+            (item.recipe.get("settings", {}) for item in items if item.digest == generator), {}
+        )
+        return class_menu(found, language, label)
 
     def choices(self, owner: str, language: Language, chosen: str | None = None, label: int | None = None) -> Updates:
         """The person's generators, newest first, the panel shown where there is one."""
-        found = self._generators(owner)
-        named = [(f"{_data_of(item, language)} · {_when(item)}", item.digest) for item in found]
+        named = [(one.title, one.value) for one in menu_of(self.studio, owner, language)]
         value = chosen or (named[0][1] if named else None)
-        item = next((item for item in found if item.digest == value), None)
         shown = {self.panel: gr.Column(visible=bool(named)), self.generator: gr.Dropdown(choices=named, value=value)}
-        return {**shown, self.label: _menu(item, language, label)}
+        return {**shown, self.label: self._classes(owner, language, value, label)}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, settings, language)
         return {**updates, **self.choices(owner, language, settings.get("generator"), settings.get("label"))}
-
-
-def _data_of(item: Item, language: Language) -> str:
-    """What a generator draws."""
-    dataset = str(item.recipe.get("settings", {}).get("dataset", ""))
-    return known(f"name.dataset.{dataset}", language, item.title or item.name)
-
-
-def _menu(item: Item | None, language: Language, label: int | None) -> gr.Dropdown:
-    """The classes of the generator in ``item``, ``label`` chosen where it has that; hidden where it was told none."""
-    settings = item.recipe.get("settings", {}) if item else {}
-    data = DATASETS.get(str(settings.get("dataset"))) if settings.get("conditional") else None
-    names = () if data is None else data.classes_in(language)
-    every = t("sample.all", language)
-    choices = [(every, EACH), *((name, number) for number, name in enumerate(names))]
-    return gr.Dropdown(choices=choices, value=label if label in range(len(names)) else EACH, visible=bool(names))
-
-
-def _when(item: Item) -> str:
-    return f"{datetime.fromtimestamp(item.created):%Y-%m-%d %H:%M}"

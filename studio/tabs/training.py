@@ -16,8 +16,10 @@ from studio.engine.job import LIVE, Job
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
 from studio.tabs import own
+from studio.tabs.explore import ExploreTab
 from studio.tabs.following import Shown, refuse, report, tell
 from studio.tabs.gallery import served
+from studio.tabs.generators import LEARNING
 from studio.tabs.image import picture
 from studio.tabs.parts import QUIET, Updates, area, bench, film, more, stage
 from studio.tabs.recipes import RecipeForm
@@ -35,6 +37,8 @@ class TrainingView(View):
     def __init__(self, job: Job, language: Language) -> None:
         super().__init__(job, language)
         self.news = 0
+        #: whether the page was told that this training can be explored
+        self.offered = False
         self.samples: list[dict[str, Any]] = []
         self.step, self.seconds, self.rate = 0, 0.0, 0.0
         self.left: float | None = None
@@ -131,6 +135,7 @@ class TrainingTab(Tab):
                     self.own.settings()
             with area("film", self.kind):
                 self.sample = SampleTab(self.studio)
+                self.explore = ExploreTab(self.studio)
                 self.film = film(self.kind)
 
     def _transport(self) -> None:
@@ -192,7 +197,8 @@ class TrainingTab(Tab):
 
     def greeting(self, owner: str, language: Language) -> Updates:
         """The generators there are, too."""
-        return {**super().greeting(owner, language), **self.sample.choices(owner, language)}
+        greeting = super().greeting(owner, language)
+        return {**greeting, **self.sample.choices(owner, language), **self.explore.choices(owner, language)}
 
     def pause(self, request: gr.Request) -> None:
         tell(self.studio, "pause", self.kinds, request)
@@ -209,11 +215,17 @@ class TrainingTab(Tab):
 
     @property
     def extra(self) -> list[Component]:
-        return [self.sample.panel, *self.sample.told, *self.own.components]
+        benches = [part for bench in (self.sample, self.explore) for part in (bench.panel, *bench.told)]
+        return [*benches, *self.own.components]
 
     def during(self, shown: Shown, first: bool) -> Updates:
         """A page that was reloaded while it learns from own pictures says so again."""
-        if not first or not isinstance(shown, TrainingView) or shown.job.kind != own.KIND:
+        if not isinstance(shown, TrainingView):
+            return {}
+        if shown.job.kind == self.kind and shown.samples and not shown.offered:
+            shown.offered = True  # there is a snapshot by now, so it can be looked into
+            return self.explore.choices(shown.job.owner, shown.language, LEARNING)
+        if not first or shown.job.kind != own.KIND:
             return {}
         asked = shown.job.request
         given = self.own.given(asked["pictures"], asked.get("name", ""))
@@ -229,7 +241,11 @@ class TrainingTab(Tab):
         if not isinstance(shown, TrainingView) or shown.job.kind != self.kind:
             return {}
         made = next((item for item in shown.items if str(item["name"]).endswith(".safetensors")), None)
-        return self.sample.choices(shown.job.owner, shown.language, made["digest"] if made else None)
+        digest = made["digest"] if made else None
+        return {
+            **self.sample.choices(shown.job.owner, shown.language, digest),
+            **self.explore.choices(shown.job.owner, shown.language, digest),
+        }
 
 
 def _button(name: str, variant: Any = "secondary") -> gr.Button:

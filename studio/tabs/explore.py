@@ -1,0 +1,128 @@
+"""Exploring a generator: drag through a plane of what it can draw, morph, look whether it learned by heart.
+
+A small bench at the foot of the Training tab. It looks into a training that still runs, too, by its newest snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.requests import ExploreRequest
+from pipelines.training.datasets import DATASETS
+from studio.engine.branches import snapshots_of
+from studio.locales import Language, i18n, language_of
+from studio.owners import owner_of
+from studio.tabs.following import submit
+from studio.tabs.generators import LEARNING, class_menu, generators_of, learning_of, menu_of
+from studio.tabs.parts import QUIET, Updates, actions, film, stage
+from studio.tabs.tab import Tab
+from studio.tabs.views import View
+from studio.widgets import widget
+
+
+class ExploreView(View):
+    """What was asked goes with what came of it: the next look begins there."""
+
+    def show(self) -> dict[str, Any]:
+        return {**super().show(), "asked": dict(self.job.request)}
+
+
+class ExploreTab(Tab):
+    """Controls of an ``ExploreRequest`` of a plane; morphs and neighbours are asked for by the map itself."""
+
+    kind = "explore"
+    request = ExploreRequest
+    view = ExploreView
+    per_second = 4
+
+    def build(self) -> None:
+        controls = self.controls
+        with gr.Column(visible=False, elem_id="explore-bench", elem_classes="subbench") as self.panel:
+            gr.HTML(
+                '<h2 class="section" data-i18n="explore.title"></h2>', apply_default_css=False, elem_classes="plain"
+            )
+            with gr.Row(elem_classes="sample-row"):
+                self.generator = controls.menu("generator", [], value=None)
+                self.label = controls.menu("label", [("0", 0)], visible=False)
+                ways = [(str(i18n(f"directions.{name}")), name) for name in ("principal", "random")]
+                controls.menu("directions", ways)
+                controls.slider("spread", 0.1, 2)
+                controls.seed()
+            self.make_button, self.stop_button = actions(self.kind)
+            self.ask = widget("ask", "explore-ask", None, events=("go",))
+            self.stage = stage(self.kind)
+            self.film = film(self.kind)
+
+    @property
+    def extra(self) -> list[Component]:
+        return [self.panel]
+
+    @property
+    def told(self) -> list[Component]:
+        """What ``choices`` sets besides the panel."""
+        return [self.generator, self.label]
+
+    def wire(self) -> None:
+        super().wire()
+        self.generator.change(self.classes_of, self.told, self.label, **QUIET)
+        self.ask.go(self.look, self.ask, self.outputs, **QUIET)
+
+    async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
+        """Submits a plane; of the training that runs now it is that of its newest snapshot."""
+        owner = owner_of(request)
+        values = self.values(posted)
+        if values.get("generator") == LEARNING:
+            values["generator"] = await asyncio.to_thread(self._newest, owner)
+        views = submit(self.studio, lambda: (self.kind, values), request, self.make_view, self.per_second)
+        async for update in self._updates(views, request):
+            yield update
+
+    async def look(self, asked: Mapping[str, Any] | None, request: gr.Request) -> AsyncIterator[Updates]:
+        """A morph or the neighbours of a place, as the map asks for it."""
+        views = submit(self.studio, lambda: (self.kind, dict(asked or {})), request, self.make_view, self.per_second)
+        async for update in self._updates(views, request):
+            yield update
+
+    def _newest(self, owner: str) -> str:
+        """The newest snapshot of the training that runs, among the files; what was chosen stays where there is none."""
+        job = learning_of(self.studio, owner)
+        kept = snapshots_of(self.studio.settings.data, job) if job else []
+        return self.studio.library.keep_upload(owner, kept[-1].path.read_bytes()) if kept else LEARNING
+
+    def classes_of(self, generator: str | None, label: int | None, request: gr.Request) -> gr.Dropdown:
+        """The classes the chosen generator knows; nothing to choose where it knows none."""
+        owner = owner_of(request)
+        return class_menu(self._settings(owner, generator), language_of(request), label, every=False)
+
+    def _settings(self, owner: str, generator: str | None) -> Mapping[str, Any]:
+        """The request behind the generator that is chosen."""
+        if generator == LEARNING:
+            job = learning_of(self.studio, owner)
+            return job.request if job else {}
+        found = next((item for item in generators_of(self.studio, owner) if item.digest == generator), None)
+        return found.recipe.get("settings", {}) if found else {}
+
+    def choices(self, owner: str, language: Language, chosen: str | None = None, label: int | None = None) -> Updates:
+        """The training that runs, then the person's generators, newest first; the panel shown where there is one."""
+        named = [one for one in menu_of(self.studio, owner, language, live=True) if not _is_plane(one.settings)]
+        value = chosen or (named[0].value if named else None)
+        return {
+            self.panel: gr.Column(visible=bool(named)),
+            self.generator: gr.Dropdown(choices=[(one.title, one.value) for one in named], value=value),
+            self.label: class_menu(self._settings(owner, value), language, label, every=False),
+        }
+
+    def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
+        updates = super().fill(owner, settings, language)
+        return {**updates, **self.choices(owner, language, settings.get("generator"), settings.get("label"))}
+
+
+def _is_plane(settings: Mapping[str, Any]) -> bool:
+    """Points are all seen at once: there is nothing to explore."""
+    data = DATASETS.get(str(settings.get("dataset")))
+    return data is not None and data.plane
