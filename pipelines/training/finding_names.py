@@ -5,6 +5,7 @@ The conditions are in ``diagnosis``; a test keeps the two in step and the two la
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,7 +64,7 @@ FINDINGS = {
             "warning",
             "Few kinds of picture",
             "图的种类很少",
-            "{found} of {classes} classes appear, as evenly as {effective} equally common ones would.",
+            "{found} of {classes} classes appear, no more varied than {effective} equally common ones.",
             "{classes} 类里只出现了 {found} 类，多样程度相当于 {effective} 个均匀的种类。",
         ),
         FindingInfo(
@@ -115,6 +116,15 @@ FINDINGS = {
             "已退回 {count} 次，现在只用所设学习率的 {share}%。",
         ),
         FindingInfo(
+            "learning",
+            "good",
+            "It is learning",
+            "正在学习",
+            "Fréchet distance {frechet}, after {first} at first; real pictures against real ones have {floor}. "
+            "D tells {apart} % apart.",
+            "Fréchet 距离从最初的 {first} 降到 {frechet}；真图对真图是 {floor}。判别器能分清 {apart}%。",
+        ),
+        FindingInfo(
             "well",
             "good",
             "All well",
@@ -149,6 +159,11 @@ FINDINGS = {
         ),
     )
 }
+
+
+def filled(template: str, values: Mapping[str, str | float]) -> str:
+    """``template`` with its ``values``, numbers without needless digits."""
+    return template.format(**{key: value if isinstance(value, str) else f"{value:g}" for key, value in values.items()})
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ import torch
 
 from pipelines.base import Diagnosis, Mark, Metrics
 from pipelines.training.data import floats, to_bytes
-from pipelines.training.diagnosis import WINDOW, Finding, Measured, Signals, all_well, begun, changed, findings
+from pipelines.training.diagnosis import Finding, all_well, begun, changed, findings
+from pipelines.training.judge import FEATURES
 from pipelines.training.loop import Loop
 from pipelines.training.meter import Readings
 from pipelines.training.recipe_names import recipe_info
 from pipelines.training.reference import BATCH, REFERENCES, Reference
+from pipelines.training.signals import WINDOW, Measured, Signals
 
 MEASURE_EVERY, MEASURE_FIRST = 3.0, 1.0  # seconds of training
 MEASURE_STEPS = 20  # before these there is nothing to see
@@ -157,6 +159,7 @@ class Watcher:
             rate=loop.rate,
             classes=len(loop.data.classes),
             units=loop.recipe.shape.latent,
+            features=FEATURES if loop.data.size > 1 else 2,
             scored=info.name != "wgan-gp",
         )
 
