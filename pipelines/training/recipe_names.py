@@ -71,10 +71,10 @@ class RecipeInfo:
         """What it wants of the request where pictures have ``size`` pixels an edge; 1: points in the plane."""
         if size == 1:
             return {**self.defaults, **PLANE, **self.plane}
-        if not self.slopes:
-            return self.defaults
-        gamma = self.defaults.get("gamma", 1.0) * (size / SMALL) ** 2
-        return {**self.defaults, "gamma": round(gamma, 1)}
+        wanted = {**self.defaults, **(LARGE if size >= 64 else {})}
+        if self.slopes:
+            wanted["gamma"] = round(self.defaults.get("gamma", 1.0) * (size / SMALL) ** 2, 1)
+        return wanted
 
 
 ADVERSARIAL = (
@@ -109,6 +109,7 @@ TARGETS = (*RIVALS, "label_smoothing")
 SLOPES = ("gamma", "penalty_every")
 #: points want wider, smaller networks, and steps are cheap
 PLANE = {"width": 64, "batch": 128, "latent": 8}
+LARGE = {"batch": 32}  # at 64 pixels and more, where a step takes long
 SMALL = 28  # pixels: what the weights of the penalties were tried at
 
 RECIPES = {

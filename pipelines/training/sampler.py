@@ -107,7 +107,7 @@ def _result(request: SampleRequest, seed: int, pictures: torch.Tensor, generator
     facts: dict[str, Scalar] = {"seed": seed, "truncation": request.truncation, "generator": request.generator}
     if generator.shape.classes:
         facts["label"] = request.label
-    for name in ("recipe", "dataset", "steps"):
+    for name in ("recipe", "dataset", "steps", "data_credit"):
         if name in generator.header:
             facts[name] = generator.header[name]
     plane = generator.shape.plane

@@ -18,6 +18,7 @@ from pipelines.training.data import Order, floats, load_dataset, to_bytes
 from pipelines.training.datasets import DATASETS
 from pipelines.training.idx import read_idx, write_idx
 from pipelines.training.randomness import Randomness
+from pipelines.training.sheets import halved, levelled, read_sheet, write_sheet
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,8 @@ def test_a_data_set_is_what_its_entry_says(name: str) -> None:
     assert data.images.dtype == torch.uint8
     assert data.sha256 == info.sha256
     counts = torch.bincount(data.labels, minlength=len(info.classes))
-    assert counts.tolist() == [info.count // len(info.classes)] * len(info.classes)
+    even = [info.count // len(info.classes)] * len(info.classes)
+    assert counts.tolist() == ([count for _, count in info.sheets] or even)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -42,11 +44,32 @@ def test_a_data_set_has_a_preview_and_its_licence_is_in_the_folder(name: str) ->
     with Image.open(info.preview) as preview:
         assert preview.format == "WEBP"
         assert preview.width == pytest.approx(2 * preview.height, abs=4)
-    assert f"## {name}" in (info.preview.parent / "LICENCES.md").read_text(encoding="utf-8")
+    assert f"## {name}\n" in (info.preview.parent / "LICENCES.md").read_text(encoding="utf-8")
+
+
+def test_a_sheet_gives_back_the_pictures_and_another_is_refused(tmp_path: Path) -> None:
+    pictures = levelled(np.random.default_rng(1).integers(0, 256, (41, 8, 8, 3), np.uint8))
+    path = tmp_path / "sheet.webp"
+    path.write_bytes(write_sheet(pictures))
+    assert (read_sheet(path, 41, 8) == pictures).all()
+    with pytest.raises(StudioError, match="320 x 16 pixels, which is not the 40 pictures"):
+        read_sheet(path, 40, 8)
+
+
+def test_colours_come_at_32_levels_and_halves_are_means() -> None:
+    values = np.arange(256, dtype=np.uint8)[None, :, None, None]
+    assert len(np.unique(levelled(values))) == 32
+    assert np.abs(levelled(values).astype(int) - values).max() == 4
+    assert levelled(values).flatten()[[0, 255]].tolist() == [0, 255]
+    square = np.array([[[[0], [1]], [[0], [1]]]], np.uint8)
+    assert halved(square).tolist() == [[[[1]]]]
+    assert halved(255 - 0 * square).tolist() == [[[[255]]]]
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(StudioError, match="There is no data set named cifar; there are fashion-mnist, mnist, ring"):
+    with pytest.raises(
+        StudioError, match="There is no data set named cifar; there are fashion-mnist, mnist, stickers-32"
+    ):
         load_dataset("cifar")
 
 

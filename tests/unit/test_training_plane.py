@@ -130,6 +130,7 @@ def test_a_training_on_the_plane_draws_the_plane_and_its_generator_draws_points(
     turn = FreeTurn(tmp_path, {"a" * 64: data})
     found = result(list(sampler.run(SampleRequest(generator="a" * 64, count=9, seed=1), turn)))
     assert [artifact.name for artifact in found.artifacts] == ["samples.png"]
+    assert found.facts["data_credit"] == result(events).facts["data_credit"] == DATASETS["ring"].credit
 
 
 def test_a_generator_of_points_with_pictures_is_refused(tmp_path: Path) -> None:
