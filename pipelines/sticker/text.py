@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize, pad
 from transformers import AutoModel, AutoTokenizer
 
 #: tokens a sentence is filled up to; longer ones are read up to ``LONGEST``
@@ -27,6 +28,17 @@ class Text:
     states: Tensor
     pooled: Tensor
     mask: Tensor
+
+
+def joined(one: Text, other: Text) -> Text:
+    """Both in one batch; the shorter is filled up with nothing."""
+    tokens = max(one.mask.shape[1], other.mask.shape[1])
+    parts = [
+        (pad(text.states, (0, 0, 0, tokens - text.mask.shape[1])), pad(text.mask, (0, tokens - text.mask.shape[1])))
+        for text in (one, other)
+    ]
+    states, masks = (torch.cat(each) for each in zip(*parts, strict=True))
+    return Text(states, torch.cat([one.pooled, other.pooled]), masks)
 
 
 def open_encoder(folder: Path) -> tuple[Any, Any]:
@@ -45,9 +57,9 @@ def encode(tokenizer: Any, encoder: Any, captions: Sequence[str], longest: int =
     words = tokenizer(list(captions), padding=True, truncation=True, max_length=longest, return_tensors="pt")
     missing = TOKENS - words["input_ids"].shape[1]
     place = next(encoder.parameters()).device
-    ids = torch.nn.functional.pad(words["input_ids"], (0, max(0, missing)), value=tokenizer.pad_token_id or 0).to(place)
-    mask = torch.nn.functional.pad(words["attention_mask"], (0, max(0, missing))).to(place)
+    ids = pad(words["input_ids"], (0, max(0, missing)), value=tokenizer.pad_token_id or 0).to(place)
+    mask = pad(words["attention_mask"], (0, max(0, missing))).to(place)
     states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     states = states * mask.unsqueeze(-1).to(states.dtype)
     mean = states.float().sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-    return Text(states, torch.nn.functional.normalize(mean, dim=-1), mask.bool())
+    return Text(states, normalize(mean, dim=-1), mask.bool())

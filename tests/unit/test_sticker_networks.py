@@ -1,6 +1,7 @@
 """The networks and the pipeline: shapes, files, callbacks, and seeds that mean the same alone and in company."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,3 +125,15 @@ def test_an_untrained_upscaler_is_bicubic() -> None:
 def test_psnr_of_a_known_difference() -> None:
     one = torch.zeros(1, 4, 8, 8)
     assert psnr(one, one + 0.2).item() == pytest.approx(20.0, abs=1e-4)  # a tenth of the range
+
+
+@torch.no_grad()
+def test_guidance_is_the_difference_the_sentence_makes_however_long_the_other_one_is(pipe: StickerPipeline) -> None:
+    noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(3))
+    call: dict[str, Any] = {"style": "flat", "num_inference_steps": 1, "latents": noise, "output_type": "latent"}
+    other = "ugly " * 6  # more tokens than the sentence is filled up to
+    with_it, without = (pipe(text, guidance_scale=1, **call).images for text in ("a cat", other))
+    guided = pipe("a cat", negative_prompt=other, guidance_scale=2.5, **call).images
+    assert isinstance(with_it, torch.Tensor)
+    assert torch.allclose(guided, without + 2.5 * (with_it - without), atol=1e-4)  # one step is linear in the velocity
+    assert not torch.allclose(guided, with_it, atol=1e-3)
