@@ -135,5 +135,5 @@ def test_guidance_is_the_difference_the_sentence_makes_however_long_the_other_on
     with_it, without = (pipe(text, guidance_scale=1, **call).images for text in ("a cat", other))
     guided = pipe("a cat", negative_prompt=other, guidance_scale=2.5, **call).images
     assert isinstance(with_it, torch.Tensor)
-    assert torch.allclose(guided, without + 2.5 * (with_it - without), atol=1e-4)  # one step is linear in the velocity
-    assert not torch.allclose(guided, with_it, atol=1e-3)
+    wanted = without + 2.5 * (with_it - without)  # one step is linear in the velocity
+    assert (guided - wanted).abs().max() < 0.05 * (guided - with_it).abs().max()
