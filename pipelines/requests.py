@@ -16,7 +16,7 @@ from pipelines.base import Request, Scalar
 from pipelines.errors import StudioError
 from pipelines.registry import register
 from pipelines.style.styles import find_style
-from pipelines.training.datasets import dataset_info, size_of
+from pipelines.training.datasets import OWN, dataset_info, size_of
 from pipelines.training.recipe_names import recipe_info
 
 MAX_PROMPT_WORDS = 4000
@@ -140,10 +140,14 @@ class TrainingRequest(Request):
     may be another for larger pictures and for points in the plane.
     ``recipe_names`` says which of the other fields a recipe looks at. ``conditional``: the networks are told the class
     of each picture. ``d_rate`` is the discriminator's learning rate over the generator's, ``d_steps`` its updates in
-    each step. ``instance_noise`` is a standard deviation and fades over the run. ``warmup`` is the share of the run
+    each step. ``instance_noise`` is a standard deviation and fades over the run. ``augment``: the discriminator sees
+    pictures shifted, cut and recoloured; auto: where there are fewer than 10,000. ``warmup`` is the share of the run
     over which the divergence comes to its weight ``beta``; ``free_bits`` are nats for each number of the code.
     ``averaging`` is how much of itself the averaged network keeps at each step. ``begin``: the sha256 of a snapshot of
-    another training, ``parent``, to go on from with other settings.
+    another training, ``parent``, to go on from with other settings. ``beside``: the training it is compared with.
+
+    The data set "own" is a zip of a person's ``pictures``, which they call ``name``: squares of ``edge`` pixels, the
+    centre of each picture or all of it with white around.
     """
 
     recipe: str = "r1"
@@ -161,12 +165,18 @@ class TrainingRequest(Request):
     d_steps: int = Field(1, ge=1, le=10)
     label_smoothing: float = Field(0.0, ge=0, le=0.5)
     instance_noise: float = Field(0.0, ge=0, le=1)
+    augment: Literal["auto", "on", "off"] = "auto"
     beta: float = Field(1.0, ge=0, le=100)
     warmup: float = Field(0.1, ge=0, le=1)
     free_bits: float = Field(0.0, ge=0, le=10)
     averaging: float = Field(0.995, ge=0, lt=1)
+    pictures: Digest | None = None
+    name: Annotated[str, StringConstraints(max_length=80, strip_whitespace=True)] = ""
+    edge: Literal[32, 64] = 32
+    crop: Literal["centre", "fit"] = "centre"
     begin: Digest | None = None
     parent: str = Field("", max_length=32)
+    beside: str = Field("", max_length=32)
     seed: Seed = -1
 
     @model_validator(mode="before")
@@ -175,12 +185,23 @@ class TrainingRequest(Request):
         recipe, dataset = values.get("recipe", "r1"), values.get("dataset", "fashion-mnist")
         if not (isinstance(recipe, str) and isinstance(dataset, str)):
             return values
-        return {**recipe_info(recipe).defaults_at(size_of(dataset)), **values}
+        size = int(values.get("edge") == 64) * 32 + 32 if dataset == OWN else size_of(dataset)
+        return {**recipe_info(recipe).defaults_at(size), **values}
 
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, value: str) -> str:
-        return dataset_info(value).name
+        return value if value == OWN else dataset_info(value).name
+
+    @model_validator(mode="after")
+    def _some_pictures(self) -> TrainingRequest:
+        if (self.dataset == OWN) != (self.pictures is not None):
+            raise StudioError(
+                "training.pictures",
+                "The data set own and the field pictures go together: give the sha256 of a zip of your pictures with "
+                "it, and with no other data set.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _some_end(self) -> TrainingRequest:
@@ -193,7 +214,7 @@ class TrainingRequest(Request):
 
     @model_validator(mode="after")
     def _some_classes(self) -> TrainingRequest:
-        if self.conditional and not dataset_info(self.dataset).classes:
+        if self.conditional and (self.dataset == OWN or not dataset_info(self.dataset).classes):
             raise StudioError(
                 "training.classes",
                 "The pictures of {name} have no classes. Train without them, or choose data that has some.",
@@ -202,7 +223,7 @@ class TrainingRequest(Request):
         return self
 
     def files(self) -> tuple[str, ...]:
-        return () if self.begin is None else (self.begin,)
+        return tuple(digest for digest in (self.pictures, self.begin) if digest is not None)
 
     def steering(self, changes: Mapping[str, Any]) -> dict[str, Scalar]:
         """Settings that the recipe looks at and that may change while it trains, and the fields of ``TrainingAction``."""

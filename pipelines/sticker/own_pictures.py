@@ -121,6 +121,32 @@ class PictureZip:
         picture = self._picture(candidate)
         return None if picture is None else Own(picture, read.english, read.style, candidate.caption)
 
+    @cached_property
+    def pictures(self) -> tuple[str, ...]:
+        """The names of all pictures, with captions or without, in the zip's order; nothing is decoded yet."""
+        self._check_unpacked()
+        for name in self._entries:
+            if not _is_read(name):
+                self.left_out.add("kind", name)
+        return tuple(name for name in self._entries if _ending(name) in KINDS)
+
+    def opened(self, name: str, edge: int) -> Image.Image | None:
+        """The RGBA picture ``name``; None, and counted, where it cannot be used. See ``open_drawing`` for ``edge``."""
+        info = self._entries[name]
+        if not _is_plain(info) or info.file_size > MAX_BYTES:
+            self.left_out.add("large" if _is_plain(info) else "packed", name)
+            return None
+        data = self._bytes(info, MAX_BYTES)
+        try:
+            if data is not None:
+                return open_drawing(data, edge)
+        except StudioError as error:
+            if error.key in ("picture.pixels", "picture.bomb"):
+                self.left_out.add("large", name)
+                return None
+        self.left_out.add("damaged", name)
+        return None
+
     # --------------------------------------------------------------------------------------- inside
 
     def _check_unpacked(self) -> None:
@@ -161,18 +187,12 @@ class PictureZip:
         return decode_text(data) if data is not None else ""
 
     def _picture(self, candidate: Candidate) -> Pixels | None:
-        info = candidate.info
-        if not _is_plain(info) or info.file_size > MAX_BYTES:
-            self.left_out.add("large" if _is_plain(info) else "packed", candidate.name)
+        opened = self.opened(candidate.name, 4 * EDGE)
+        if opened is None:
             return None
-        data = self._bytes(info, MAX_BYTES)
-        try:
-            picture = fitted(open_drawing(data, 4 * EDGE)) if data is not None else None
-        except StudioError as error:
-            self.left_out.add("large" if error.key in ("picture.pixels", "picture.bomb") else "damaged", candidate.name)
-            return None
-        if picture is None or not picture[..., 3].any():
-            self.left_out.add("damaged" if picture is None else "empty", candidate.name)
+        picture = fitted(opened)
+        if not picture[..., 3].any():
+            self.left_out.add("empty", candidate.name)
             return None
         return picture
 

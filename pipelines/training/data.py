@@ -7,6 +7,7 @@ quicker than any.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +15,10 @@ import torch
 from torch import Tensor
 
 from pipelines.errors import StudioError
+from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DataSetInfo, dataset_info
 from pipelines.training.idx import Bytes, digest_of, read_idx
+from pipelines.training.own_set import read_pictures
 from pipelines.training.plane import points_of
 from pipelines.training.randomness import Randomness
 from pipelines.training.sheets import halved, read_sheet
@@ -81,6 +84,19 @@ def load_dataset(name: str) -> DataSet:
         )
     pictures = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
     return DataSet(name, pictures, torch.from_numpy(labels.astype("int64")), info.classes, info.sha256)
+
+
+def own_data(request: TrainingRequest, read: Callable[[str], bytes], between: Callable[[], None]) -> DataSet | None:
+    """The person's pictures that ``request`` names, read with ``read``; None where it names none.
+
+    Calls ``between`` after each picture. Raises ``StudioError`` where they cannot be learned from.
+    """
+    if request.pictures is None:
+        return None
+    images = read_pictures(read(request.pictures), request.edge, request.crop, between)
+    labels = np.zeros(len(images), np.uint8)
+    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    return DataSet(request.dataset, pictures, torch.from_numpy(labels).long(), (), digest_of(images, labels))
 
 
 def _idx(info: DataSetInfo) -> tuple[Bytes, Bytes]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pipelines.errors import StudioError
 
+#: the name of a data set that is a person's own pictures
+OWN = "own"
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "data"
 
 

@@ -28,6 +28,7 @@ class Dials:
     warmup: float = 0.0
     free_bits: float = 0.0
     averaging: float = LONGEST
+    augment: str = "off"
     #: what a training that went back slows itself down by
     slowed: float = 1.0
     #: of the budget used so far, 0 to 1: what warm-ups go by

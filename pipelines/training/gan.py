@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
+from pipelines.training.augment import augmented, is_on
 from pipelines.training.data import DataSet
 from pipelines.training.ema import average, averaged_copy, decay
 from pipelines.training.losses import AdversarialLoss, smoothed
@@ -124,8 +125,8 @@ class Gan(Recipe):
 
     def _teach_discriminator(self, turn: int, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Loss without penalty, share of real pictures and share of fake ones told right."""
-        batch = batch._replace(real=self._blurred("real", turn, batch.real))
-        fake = self._blurred("fake", turn, fake)
+        batch = batch._replace(real=self._seen("real", turn, batch.real))
+        fake = self._seen("fake", turn, fake)
         on_real, on_fake = self._judge(batch, fake)
         loss = self.ingredients.loss.discriminator(on_real, on_fake)
         if self.dials.label_smoothing:
@@ -164,6 +165,12 @@ class Gan(Recipe):
         self.memory["penalty"].copy_(value.detach())
         return penalty.factor * self.dials.gamma * every * value
 
+    def _seen(self, purpose: str, number: int, pictures: Tensor) -> Tensor:
+        """As the discriminator is shown them: augmented, and with instance noise."""
+        if is_on(self.dials.augment, len(self.data), self.shape.plane):
+            pictures = augmented(pictures, self.randomness.generator(f"augment {purpose}", number))
+        return self._blurred(purpose, number, pictures)
+
     def _blurred(self, purpose: str, number: int, pictures: Tensor) -> Tensor:
         """With instance noise, which no discriminator can look through (Sonderby et al. 2017, section 3.2)."""
         spread = self.dials.noise_now
@@ -175,8 +182,9 @@ class Gan(Recipe):
     def _teach_generator(self, step: int, batch: Batch, fake: Tensor) -> Tensor:
         self._discriminator.requires_grad_(False)
         with self._arithmetic():
-            on_fake = self._verdicts(self._blurred("generator", step, fake), batch.labels)
-            on_real = self._verdicts(batch.real, batch.labels) if self.ingredients.loss.paired else on_fake
+            on_fake = self._verdicts(self._seen("generator", step, fake), batch.labels)
+            paired = self.ingredients.loss.paired
+            on_real = self._verdicts(self._seen("paired", step, batch.real), batch.labels) if paired else on_fake
         loss = self.ingredients.loss.generator(on_real.float(), on_fake.float())
         self.optimizers["g"].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

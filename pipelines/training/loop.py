@@ -16,7 +16,7 @@ from pipelines.base import Scalar
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import Position
-from pipelines.training.data import Order, load_dataset
+from pipelines.training.data import DataSet, Order, load_dataset
 from pipelines.training.gradient_names import gradient_series
 from pipelines.training.meter import Meter, Readings, gradient_norms
 from pipelines.training.recipe_names import recipe_info
@@ -27,11 +27,11 @@ from pipelines.training.showing import Showing
 class Loop:
     """A training at some step. ``advance`` makes one more; ``state`` and ``restore`` carry it through a restart."""
 
-    def __init__(self, request: TrainingRequest, device: Device) -> None:
+    def __init__(self, request: TrainingRequest, device: Device, data: DataSet | None = None) -> None:
         if request.seed < 0:
             raise ValueError("the seed is -1, which asks for a fresh one; choose it before training begins")
         self.request = request
-        self.data = load_dataset(request.dataset).to(device.torch_device)
+        self.data = (load_dataset(request.dataset) if data is None else data).to(device.torch_device)
         self.recipe = build_recipe(request, self.data, device)
         self._order = Order(len(self.data), request.batch, self.recipe.randomness)
         self._learning = [self.recipe.modules[name] for name in self.recipe.optimizers]

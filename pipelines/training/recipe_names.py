@@ -104,7 +104,7 @@ STEERABLE = {
     "averaging": "averaging",
 }
 SHARED = ("conditional", "width", "batch", "latent", "learning_rate", "averaging")
-RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise")
+RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise", "augment")
 TARGETS = (*RIVALS, "label_smoothing")
 SLOPES = ("gamma", "penalty_every")
 #: points want wider, smaller networks, and steps are cheap

@@ -25,6 +25,7 @@ from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
+from pipelines.training.data import own_data
 from pipelines.training.event_log import TensorBoardLog
 from pipelines.training.kinship import difference
 from pipelines.training.loop import Loop, is_sound
@@ -54,7 +55,7 @@ class Session:
         self._found, self._skipped = self._newest()
         self.request = _with_seed(request, self._found[0] if self._found else None)
         self._refuse_other()
-        self.loop = Loop(self.request, device)
+        self.loop = Loop(self.request, device, own_data(self.request, turn.read, turn.checkpoint))
         self._watcher = Watcher(self.loop)
         self._helm = Helm(self.loop, self._snapshots, self._restore)
         own = recipe_info(request.recipe).limits

@@ -37,7 +37,7 @@ def read_sheet(path: Path, count: int, edge: int) -> Bytes:
         if picture.size != (COLUMNS * edge, -(-count // COLUMNS) * edge):
             raise StudioError(
                 "data.sheet",
-                "The sheet {file} has {width} x {height} pixels, not those of the {count} pictures that were published.",
+                "The sheet {file} has {width} x {height} pixels, not those of the {count} pictures published.",
                 file=path.name,
                 width=picture.width,
                 height=picture.height,

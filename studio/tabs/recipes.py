@@ -12,7 +12,7 @@ import gradio as gr
 
 from pipelines.training.datasets import DATASETS, size_of
 from pipelines.training.recipe_names import RECIPES
-from studio.locales import both, language_of
+from studio.locales import both, i18n, language_of
 from studio.tabs.parts import QUIET, Controls, Updates
 
 #: number boxes in the order they are laid out, and how far their arrows go
@@ -32,7 +32,7 @@ NUMBERS: Mapping[str, float] = {
     "free_bits": 0.05,
     "averaging": 0.001,
 }
-OWN = ("conditional", *NUMBERS)
+OWN = ("conditional", "augment", *NUMBERS)
 
 
 class RecipeForm:
@@ -55,6 +55,11 @@ class RecipeForm:
             for name, step in NUMBERS.items():
                 whole = isinstance(self.controls.default(name), int)
                 self.controls.number(name, step, 0 if whole else None).visible = name in used
+        self.lay_augment()
+
+    def lay_augment(self) -> None:
+        """Whether pictures are augmented: by itself where there are few."""
+        self.controls.menu("augment", [(str(i18n(f"name.augment.{wish}")), wish) for wish in ("auto", "on", "off")])
 
     def wire(self) -> None:
         """What another recipe changes. Values only where a person chose it: a recipe taken back brings its own."""

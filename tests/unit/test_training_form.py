@@ -24,6 +24,7 @@ class Asked:
 def form() -> RecipeForm:
     made = RecipeForm(Controls("training", TrainingRequest))
     made.lay_menu()
+    made.lay_augment()
     made.controls.keep("dataset", gr.HTML("fashion-mnist"))
     for name in NUMBERS:  # as laid out, but in no row: rows need a page around them
         made.controls.number(name)

@@ -1,0 +1,95 @@
+"""A person's pictures for a GAN or a VAE: what a zip becomes, what is refused and said, and a training that goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.base import Mark
+from pipelines.errors import StudioError
+from pipelines.requests import TrainingRequest
+from pipelines.training import own_set
+from pipelines.training.data import own_data
+from pipelines.training.own_set import Crop, look, read_pictures, squared
+from tests.own import drawn, own_files, own_zip, zip_of
+from tests.unit.training_runs import state, tiny, train
+from tests.unit.turns import FreeTurn
+
+WIDE = Image.new("RGBA", (64, 16), (255, 0, 0, 255))
+
+
+def nothing() -> None:
+    """Between two pictures."""
+
+
+def test_pictures_need_no_captions_and_come_in_the_zips_order_on_white() -> None:
+    files: dict[str, bytes | str] = {f"{number:03d}.png": drawn(number) for number in range(50)}
+    found = read_pictures(zip_of(files), 32, "centre", nothing)
+    assert found.shape == (50, 32, 32, 3)
+    assert (found[:, 0, 0] == 255).all()
+    assert not (found[1] == found[2]).all()
+
+
+@pytest.mark.parametrize(("crop", "red"), [("centre", 32 * 32), ("fit", 32 * 8)])
+def test_a_wide_picture_is_cut_to_its_centre_or_fitted(crop: Crop, red: int) -> None:
+    square = squared(WIDE, 32, crop)
+    assert ((square == (255, 0, 0)).all(-1)).sum() == red
+    assert ((square == 255).all(-1)).sum() == 32 * 32 - red
+
+
+def test_too_few_are_refused_few_are_said_and_what_cannot_be_read_is_left_out() -> None:
+    with pytest.raises(StudioError, match="holds 49 pictures that can be read"):
+        look(own_zip(49), 32, "centre", 8)
+    broken: dict[str, bytes | str] = {**own_files(50), "broken.png": b"not a picture", "notes.doc": b"words"}
+    found = look(zip_of({"a.png": b"nor this", **broken}), 64, "fit", 8)
+    assert (found.count, found.shown.shape) == (52, (8, 64, 64, 3))
+    assert [warning.key for warning in found.warnings] == ["own.set_warning", "own.left.kind", "own.left.damaged"]
+    assert len(read_pictures(zip_of(broken), 32, "centre", nothing)) == 50
+    with pytest.raises(StudioError, match="holds 49 pictures"):
+        read_pictures(zip_of({**own_files(49), "broken.png": b"not a picture"}), 32, "centre", nothing)
+
+
+def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_set, "MOST", 60)
+    with pytest.raises(StudioError, match="holds 61 pictures; at most 60"):
+        look(own_zip(61), 32, "centre", 8)
+
+
+def test_own_pictures_and_the_data_set_own_go_together() -> None:
+    for values in ({"dataset": "own"}, {"pictures": "a" * 64}):
+        with pytest.raises(StudioError, match="go together"):
+            TrainingRequest.parse(values)
+    with pytest.raises(StudioError, match="have no classes"):
+        TrainingRequest.parse({"dataset": "own", "pictures": "a" * 64, "conditional": True})
+    request = TrainingRequest.parse({"dataset": "own", "pictures": "a" * 64, "edge": 64, "name": "dogs"})
+    assert (request.files(), request.gamma, request.title()) == (("a" * 64,), 5.2, "r1 · dogs")
+
+
+@pytest.mark.parametrize("recipe", ["r1", "vae"])
+def test_a_training_on_own_pictures_goes_on_after_an_interruption_as_if_there_was_none(
+    recipe: str, tmp_path: Path
+) -> None:
+    data = own_zip(50)
+    digest = hashlib.sha256(data).hexdigest()
+    states = []
+    for name, parts in (("whole", (6,)), ("parts", (2, 6))):
+        (tmp_path / name).mkdir()
+        for steps in parts:
+            request = tiny(recipe=recipe, dataset="own", pictures=digest, steps=steps)
+            events = train(request, FreeTurn(tmp_path / name, {digest: data}))
+        states.append(state(tmp_path / name))
+    assert any(isinstance(event, Mark) and event.key == "resumed" for event in events)
+    assert all(np.array_equal(states[0][key].numpy(), states[1][key].numpy()) for key in states[0])
+
+
+def test_the_device_is_given_away_between_two_pictures() -> None:
+    turns = []
+    request = tiny(dataset="own", pictures="a" * 64)
+    found = own_data(request, lambda _: own_zip(50), lambda: turns.append(1))
+    assert found is not None
+    assert len(found) == len(turns) == 50
+    assert own_data(tiny(), lambda _: b"", nothing) is None
