@@ -60,7 +60,7 @@ def run_routes(studio: Studio) -> APIRouter:
     @router.get("/jobs/{job_id}/curves")
     def curves(job_id: str, request: Request, after: int = 0) -> Response:
         job = _owned(studio, request, job_id)
-        history = History(studio.jobs.events(job.owner, job.id, after))
+        history = History(studio.jobs.events(job.owner, job.id, after), after)
         answer = _answer(job, history, language_of(request), bool(_event_files(studio, job)))
         body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -70,6 +70,11 @@ def run_routes(studio: Studio) -> APIRouter:
         job = _owned(studio, request, job_id)
         history = History(studio.jobs.events(job.owner, job.id))
         return _download(_lines(history), f"{name_of(job)}.csv", "text/csv; charset=utf-8")
+
+    @router.get("/jobs/{job_id}/snapshots")
+    def snapshots(job_id: str, request: Request) -> list[dict[str, Any]]:
+        job = _owned(studio, request, job_id)
+        return [{"step": one.step, "seconds": one.seconds} for one in studio.jobs.snapshots(job.owner, job.id)]
 
     @router.get("/jobs/{job_id}/tensorboard.zip")
     def tensorboard(job_id: str, request: Request) -> Response:

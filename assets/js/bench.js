@@ -111,6 +111,7 @@ export function stageOf(kind, element, props, trigger, watch, draw) {
   watch("value", show);
   show();
   setTimeout(() => trigger("mounted"), 0);
+  document.addEventListener("atelier-follow", ({detail}) => { if (detail.kind === kind) trigger("follow"); });
   return show;
 }
 

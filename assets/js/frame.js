@@ -36,6 +36,7 @@ export function courier(element, props, trigger, watch) {
     if (answer?.do === "make") pressSoon(answer.kind);
     if (answer?.do === "open") arrived(answer.item);
     if (answer?.do === "deleted") gone(answer.item);
+    if (answer?.do === "follow") document.dispatchEvent(new CustomEvent("atelier-follow", {detail: answer}));
     if (answer?.do === "focus") setTimeout(() => document.querySelector(`#${answer.kind}-bench`)?.scrollIntoView({block: "start", behavior: "smooth"}), 120);
   });
 }

@@ -8,12 +8,13 @@ import "./keys.js";
 import {chip} from "./own.js";
 import {film, library} from "./shelf.js";
 import {choices, drop, stageStyle} from "./style.js";
+import {steering} from "./steering.js";
 import {stageText} from "./text.js";
 import {stageTraining} from "./training.js";
 import {language, translate} from "./words.js";
 
 const widgets = {
-  header, footer, strip, courier, film, library, choices, drop,
+  header, footer, strip, courier, film, library, choices, drop, steering,
   traits, chip, ask,
   "to-fetch": toFetch,
   "stage-text": stageText,

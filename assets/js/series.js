@@ -30,7 +30,7 @@ export class Rows {
 
   /** Adds rows; those there are of step `begins` and later are void, as a training that went back says them anew. */
   append({begins, steps, seconds, series}) {
-    if (!steps.length) return;
+    if (begins === null) return;
     const kept = firstFrom(this.steps, this.length, begins);
     const past = kept + steps.length;
     if (past > this.room) this.grow(past);

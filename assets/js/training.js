@@ -5,6 +5,7 @@ import {address, button, el, fill, icon} from "./dom.js";
 import {itemActions} from "./dialog.js";
 import {captionsOf, ownStart} from "./own.js";
 import {RunCurves} from "./run.js";
+import {steered} from "./steering.js";
 import {clock, number, t, titled} from "./words.js";
 
 const NUMBERS = ["step", "rate", "elapsed", "left"];
@@ -82,6 +83,12 @@ class Board {
     [this.news, this.budget] = [view.curves, budget];
   }
 
+  /** The samples drawn last before `step`. */
+  lookAt(step) {
+    const after = this.samples.findIndex((one) => one.step > step);
+    this.player.to(after < 0 ? this.samples.length - 1 : Math.max(0, after - 1));
+  }
+
   sample() {
     const one = this.samples[+this.scrub.value];
     this.image.hidden = !one;
@@ -118,6 +125,7 @@ export function stageTraining(element, props, trigger, watch, fixed) {
   let job = null;
   let own = null; // the last preview of the person's own pictures
   stageOf("training", element, props, trigger, watch, (body, view) => {
+    steered(view, (step) => board?.lookAt(step));
     if (!view.samples) {
       board = null;
       own = view.own ?? own;
@@ -128,6 +136,7 @@ export function stageTraining(element, props, trigger, watch, fixed) {
       body.dataset.key = view.job;
       board = new Board(body, view.job);
       job = view.job;
+      if (view.steer?.parent) board.curves.overlay(view.steer.parent, true);
     }
     board.show(view);
   });

@@ -18,16 +18,19 @@ from studio.engine.job import Numbered
 
 Rows = npt.NDArray[np.intp]
 
+#: the mark of a training that a person sent back: later rows are void at once, whenever it goes on
+REWOUND = "rewound"
+
 
 class History:
-    """What the events that were taken so far say. ``last`` is the number of the newest of them.
+    """What the events that were taken so far say. ``last`` is the number of the newest of them, or of one before them.
 
     ``begins`` is the lowest step that any of them begins with: whoever adds these rows to earlier ones drops those of
     this step and later first, as a training that went back said them anew. None where there are no rows.
     """
 
-    def __init__(self, events: Iterable[Numbered] = ()) -> None:
-        self.last = 0
+    def __init__(self, events: Iterable[Numbered] = (), last: int = 0) -> None:
+        self.last = last
         self.begins: int | None = None
         self.steps = array("q")
         self.seconds = array("d")
@@ -47,11 +50,12 @@ class History:
             self._add(event.data)
         elif event.kind == "mark":
             self.marks.append(event.data)
+            if event.data.get("key") == REWOUND:
+                self._begin_at(event.data["step"] + 1)
 
     def _add(self, data: Mapping[str, Any]) -> None:
         steps = data["steps"]
-        self._back_to(steps[0])
-        self.begins = steps[0] if self.begins is None else min(self.begins, steps[0])
+        self._begin_at(steps[0])
         before = len(self)
         self.steps.extend(steps)
         self.seconds.extend(data["seconds"])
@@ -60,8 +64,9 @@ class History:
         for name, column in self.series.items():
             column.extend(data["series"].get(name, [math.nan] * len(steps)))
 
-    def _back_to(self, step: int) -> None:
-        """Drops the rows of ``step`` and later."""
+    def _begin_at(self, step: int) -> None:
+        """Drops the rows of ``step`` and later, which are void."""
+        self.begins = step if self.begins is None else min(self.begins, step)
         kept = bisect_left(self.steps, step)
         del self.steps[kept:]
         for column in (self.seconds, *self.series.values()):

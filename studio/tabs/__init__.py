@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from studio.services import Studio
 
 MAKING = ("text", "image", "style", "training")
-CSS = ("tokens", "icons", "page", "controls", "stage", "widgets", "training", "curves", "own", "library")
+CSS = ("tokens", "icons", "page", "controls", "stage", "widgets", "training", "steering", "curves", "own", "library")
 
 
 def build_page(studio: Studio) -> gr.Blocks:

@@ -77,6 +77,12 @@ class Courier:
                 return self._send(self.studio.library.get(owner, item_id), to, owner, language)
             case {"action": "delete", "item": str(item_id)}:
                 return self._delete(self.studio.library.get(owner, item_id), owner, chosen)
+            case {"action": "steer", "job": str(job_id), "changes": dict(changes)}:
+                self.studio.jobs.steer(owner, job_id, changes)
+                return {self.element: gr.skip()}
+            case {"action": "branch", "job": str(job_id), "step": int(step), "changes": dict(changes)}:
+                job = self.studio.jobs.branch(owner, job_id, step, changes)
+                return self._say("follow", kind=job.kind)
         raise _nonsense(message)
 
     def _again(self, item: Item, owner: str, language: Language) -> Updates:

@@ -54,6 +54,7 @@ class Tab(ABC):
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._streams: dict[str, object] = {}  # which of a page's streams is the one to show
         self.controls = Controls(self.kind, self.request)
         self.build()
         self.wire()
@@ -116,6 +117,7 @@ class Tab(ABC):
     def wire(self) -> None:
         """Make, Stop, and what happens when the tab is first opened: gradio keeps no update for a tab before that."""
         attached = self.stage.mounted(self.attach, outputs=self.outputs, **QUIET)
+        self.stage.follow(self.attach, outputs=self.outputs, trigger_mode="multiple", **QUIET)
         made = self.make_button.click(self.make, self.inputs, self.outputs, **QUIET)
         self.ends = (attached, made.then(None, js=settled(self.kind)))
         self.stop_button.click(self.stop, **QUIET)
@@ -164,10 +166,18 @@ class Tab(ABC):
 
     async def _updates(self, views: AsyncIterator[Shown], request: gr.Request) -> AsyncIterator[Updates]:
         shown: Shown | None = None
-        async for view in views:
-            yield {self.stage: view.show(), **self.during(view, shown is None)}
-            shown = view
-        if shown is not None:
+        here = str(request.session_hash)
+        mine = self._streams[here] = object()
+        try:
+            async for view in views:
+                if self._streams.get(here) is not mine:  # this page has been given something else to show
+                    return
+                yield {self.stage: view.show(), **self.during(view, shown is None)}
+                shown = view
+        finally:
+            if self._streams.get(here) is mine:
+                del self._streams[here]
+        if shown is not None and here not in self._streams:
             film = cards(self.studio, owner_of(request), self.kinds)
             # the stage again: the last answer must carry all that shall be seen (see attach)
             yield {self.stage: shown.show(), self.film: film, **self.after(shown)}

@@ -12,6 +12,7 @@ from gradio.components import Component
 from pipelines.errors import StudioError
 from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo, size_of
+from studio.engine.history import REWOUND
 from studio.engine.job import LIVE, Job
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
@@ -24,6 +25,7 @@ from studio.tabs.image import picture
 from studio.tabs.parts import QUIET, Updates, area, bench, film, more, stage
 from studio.tabs.recipes import RecipeForm
 from studio.tabs.sample import SampleTab
+from studio.tabs.steering import panel, steering_of
 from studio.tabs.tab import Tab
 from studio.tabs.views import View
 from studio.widgets import widget
@@ -42,6 +44,7 @@ class TrainingView(View):
         self.samples: list[dict[str, Any]] = []
         self.step, self.seconds, self.rate = 0, 0.0, 0.0
         self.left: float | None = None
+        self.steering: Mapping[str, Any] = {}
 
     def on_metrics(self, data: Mapping[str, Any], at: float) -> None:
         del at
@@ -58,13 +61,22 @@ class TrainingView(View):
         self.samples = [sample for sample in self.samples if sample["step"] < step]
 
     def on_mark(self, data: Mapping[str, Any], at: float) -> None:
-        del data, at
+        del at
         self.news += 1
+        if data.get("key") == REWOUND:
+            self._go_back(data["step"] + 1)
+            self.step, self.seconds = data["step"], data["seconds"]
+
+    def on_steered(self, data: Mapping[str, Any], at: float) -> None:
+        del at
+        self.steering = data["values"]
 
     def on_sample(self, data: Mapping[str, Any], at: float) -> None:
-        del at
+        self._go_back(data["step"])  # drawn anew after a change
         captions = {"captions": data["captions"]} if data.get("captions") else {}
-        self.samples.append({"step": data["step"], **picture(self.job, data["picture"]), **captions})
+        drawn = picture(self.job, data["picture"])
+        drawn["url"] += f"?at={at:.3f}"  # the file of a step is written anew where the training went back over it
+        self.samples.append({"step": data["step"], **drawn, **captions})
         if len(self.samples) > MAX_SAMPLES:
             self.samples = [*self.samples[:-1:2], self.samples[-1]]
 
@@ -87,6 +99,7 @@ class TrainingView(View):
             "left": None if self.left is None else round(self.left, 1),
             "samples": self.samples,
             "curves": self.news,
+            "steer": steering_of(self.job, self.steering),
         }
 
     def _caption(self) -> str:
@@ -129,6 +142,7 @@ class TrainingTab(Tab):
             with area("stage", self.kind):
                 self.stage = stage(self.kind, examples=sets)
             with area("more", self.kind):
+                panel()
                 with gr.Column(elem_id="training-set-settings", min_width=0):
                     self._settings()
                 with gr.Column(elem_id="training-own-settings", min_width=0):

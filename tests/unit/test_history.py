@@ -49,6 +49,16 @@ def test_going_back_voids_what_came_later_but_not_what_was_marked() -> None:
     assert len(history.marks) == 1
 
 
+def test_a_training_that_was_sent_back_is_shorter_at_once_and_says_so_to_who_had_more() -> None:
+    back = Numbered(2, 0.0, "mark", {"step": 4, "seconds": 0.4, "text": "rewound", "key": "rewound"})
+    assert list(History([metrics(1, range(1, 11), a=range(1, 11)), back]).steps) == [1, 2, 3, 4]
+    assert (History([back]).begins, len(History([back]))) == (5, 0)
+
+
+def test_no_news_is_not_the_beginning() -> None:
+    assert History([], last=7).last == 7
+
+
 def test_rows_after_an_event_say_from_which_step_the_earlier_ones_are_void() -> None:
     news = History([metrics(7, [11, 12], a=[1, 2]), metrics(8, [5, 6], a=[3, 4]), metrics(9, [7], a=[5])])
     assert (list(news.steps), news.begins) == ([5, 6, 7], 5)
