@@ -72,28 +72,34 @@ export class Column {
     this.done = 0; // so many averages are known
     this.sum = 0;
     this.share = 1; // of the weights that a longer past would have had
+    this.gap = 0; // rows since the last value
     this.weight = null;
   }
 
   /**
    * The average m <- w m + (1 - w) x, divided by 1 - w^t so that the first values are not drawn towards 0 (Kingma and Ba
-   * 2015, section 3). Only what is new is computed; a step without a value keeps the last average.
+   * 2015, section 3). Only what is new is computed. w is of a row: over n rows without a value the past loses w^n, so that
+   * a series measured now and then is smoothed over as much time as the others. Where there is no value there is no
+   * average either.
    */
   smoothed(weight, length) {
     if (weight !== this.weight) {
       this.forget();
       this.weight = weight;
     }
-    let {sum, share} = this;
+    let {sum, share, gap} = this;
     for (let index = this.done; index < length; index += 1) {
       const value = this.values[index];
-      if (Number.isFinite(value)) {
-        sum = weight * sum + (1 - weight) * value;
-        share *= weight;
-      }
-      this.averages[index] = share < 1 ? sum / (1 - share) : NaN;
+      gap += 1;
+      this.averages[index] = NaN;
+      if (!Number.isFinite(value)) continue;
+      const kept = weight ** gap;
+      sum = kept * sum + (1 - kept) * value;
+      share *= kept;
+      gap = 0;
+      this.averages[index] = sum / (1 - share);
     }
-    Object.assign(this, {sum, share, done: Math.max(this.done, length)});
+    Object.assign(this, {sum, share, gap, done: Math.max(this.done, length)});
     return this.averages;
   }
 }

@@ -7,8 +7,8 @@ so that it does not flicker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -213,6 +213,16 @@ def findings(signals: Signals, already: frozenset[str] = frozenset()) -> tuple[F
     return tuple(one for key, one in found.items() if key not in explained)
 
 
+def once_each(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The same with each fix only where it is first of use."""
+    offered: set[str] = set()
+    kept = []
+    for one in found:
+        kept.append(replace(one, fixes=tuple(fix for fix in one.fixes if not offered.intersection(fix.changes))))
+        offered.update(name for fix in one.fixes for name in fix.changes)
+    return tuple(kept)
+
+
 def all_well(signals: Signals) -> Finding:
     """What is said where nothing is amiss, or nothing can be said yet."""
     if signals.step < MATURE or not any(signals.recent.values()):
@@ -231,7 +241,9 @@ def _fair_game(signals: Signals) -> Finding:
     figures = signals.measured[-1].figures
     values |= {"frechet": _short(figures["frechet"]), "floor": _short(figures["floor"])}
     if signals.is_far(figures["frechet"], 10):
-        return Finding("learning", {**values, "first": _short(signals.measured[0].figures["frechet"])})
+        first = signals.measured[0].figures["frechet"]
+        key = "learning" if figures["frechet"] < 0.9 * first else "far"
+        return Finding(key, {**values, "first": _short(first)})
     if "classes" not in figures:
         return Finding("well_measured", values)
     return Finding("well_classes", {**values, "found": round(figures["classes"]), "classes": signals.classes})

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+#: what the key of a mark begins with that says what was found
+FOUND = "finding."
+
 Severity = Literal["quiet", "good", "note", "warning"]
 
 
@@ -114,6 +117,15 @@ FINDINGS = {
             "训练发散了",
             "It went back {count} times, and learns at {share} % of the rate that was asked for.",
             "已退回 {count} 次，现在只用所设学习率的 {share}%。",
+        ),
+        FindingInfo(
+            "far",
+            "quiet",
+            "Not much to be seen yet",
+            "还看不出进展",
+            "Fréchet distance {frechet}, after {first} at first; real pictures against real ones have {floor}. "
+            "D tells {apart} % apart.",
+            "Fréchet 距离 {frechet}，最初是 {first}；真图对真图是 {floor}。判别器能分清 {apart}%。",
         ),
         FindingInfo(
             "learning",

@@ -16,7 +16,8 @@ import torch
 
 from pipelines.base import Diagnosis, Mark, Metrics
 from pipelines.training.data import floats, to_bytes
-from pipelines.training.diagnosis import Finding, all_well, begun, changed, findings
+from pipelines.training.diagnosis import CONDITIONS, Finding, all_well, begun, changed, findings, once_each
+from pipelines.training.finding_names import FINDINGS, FOUND
 from pipelines.training.judge import FEATURES
 from pipelines.training.loop import Loop
 from pipelines.training.meter import Readings
@@ -117,7 +118,7 @@ class Watcher:
             return
         self._told, self._told_at = found, loop.seconds
         for one in begun(before or (), found):
-            yield Mark(loop.step, loop.seconds, one.plain()["title"], f"finding.{one.key}", {})
+            yield Mark(loop.step, loop.seconds, FINDINGS[one.key].title, f"{FOUND}{one.key}")
         yield Diagnosis(loop.step, loop.seconds, tuple(one.plain() for one in found))
 
     def _settled(self, signals: Signals) -> tuple[Finding, ...]:
@@ -131,13 +132,11 @@ class Watcher:
         there |= {key for key in self._there if self._streaks[key] > -ENDS}
         self._there = frozenset(there)
         kept = {one.key: one for one in self._told or ()}
-        told = [found.get(key) or kept.get(key) for key in self._order(found, kept) if key in there]
-        return tuple(one for one in told if one is not None) or (all_well(signals),)
-
-    @staticmethod
-    def _order(found: Mapping[str, Finding], kept: Mapping[str, Finding]) -> list[str]:
-        """The gravest first, as found; those that are only kept come last."""
-        return [*found, *(key for key in kept if key not in found)]
+        told = [found.get(key) or kept.get(key) for key in CONDITIONS if key in there]
+        settled = once_each(one for one in told if one is not None)
+        if not settled and found and self._told and self._told[0].severity != "warning":
+            return self._told  # something is about to be said: meanwhile nothing is praised anew
+        return settled or (all_well(signals),)
 
     def _signals(self) -> Signals:
         loop = self._loop

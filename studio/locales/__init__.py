@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import gradio as gr
 
 from pipelines.errors import StudioError
+from pipelines.training.finding_names import FINDINGS, FOUND
 
 Language: TypeAlias = Literal["en", "zh"]
 
@@ -91,7 +92,10 @@ def _number(weight: str) -> float:
 
 def marked(mark: Mapping[str, Any], language: Language) -> str:
     """What a ``Mark`` event says, in the person's language; plug-ins' marks stay as they are."""
-    template = MARKS.get(str(mark.get("key", ""))) if language == "zh" else None
+    key = str(mark.get("key", ""))
+    if language == "zh" and (found := FINDINGS.get(key.removeprefix(FOUND))) and key.startswith(FOUND):
+        return found.title_zh
+    template = MARKS.get(key) if language == "zh" else None
     return template.format(**_named(mark["values"], language)) if template else str(mark["text"])
 
 

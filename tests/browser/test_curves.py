@@ -56,7 +56,8 @@ def drag(person: Person, canvas: Locator, first: float, last: float) -> None:
 
 def test_series_of_unlike_units_have_charts_of_their_own(person: Person) -> None:
     found = [one.get_attribute("data-chart") for one in person(CHART).all()]
-    assert found == ["loss", "accuracy", "gradient"]
+    assert found[:3] == ["loss", "accuracy", "gradient"]
+    assert set(found[3:]) <= {"frechet", "kernel", "classes", "diversity"}, "a slow machine measures nothing in 2 s"
     expect(chart(person, "loss").locator(".curves-key")).to_have_text(["Generator loss", "Discriminator loss"])
 
 

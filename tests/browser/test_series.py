@@ -88,8 +88,20 @@ def test_averages_are_exponential_and_not_drawn_towards_zero_at_the_start(page: 
     assert smoothed(page, [2.5] * 50, 0.99) == pytest.approx([2.5] * 50)
 
 
-def test_steps_without_a_value_do_not_move_the_average(page: Page) -> None:
-    assert smoothed(page, [4.0, None, None, 4.0], 0.5) == [4.0, 4.0, 4.0, 4.0]
+def test_a_step_without_a_value_has_no_average_and_ages_what_was_before(page: Page) -> None:
+    found = smoothed(page, [4.0, None, None, 8.0], 0.5)
+    assert [math.isnan(one) for one in found] == [False, True, True, False]
+    assert found[3] == pytest.approx((4 * 0.5 * 0.125 + 8 * 0.875) / (1 - 0.5 * 0.125))
+
+
+def test_a_series_measured_now_and_then_is_hardly_smoothed_by_what_is_long_ago(page: Page) -> None:
+    values = [float(step // 50) if step % 50 == 0 else None for step in range(400)]
+    assert smoothed(page, values, 0.9)[350] == pytest.approx(7, abs=0.01)
+
+
+def test_a_line_through_values_with_gaps_is_one_line(page: Page) -> None:
+    values = [float(step) if step % 50 == 0 else None for step in range(400)]
+    assert needed(page, values, 400) == list(range(0, 400, 50))
 
 
 def test_rows_that_were_gone_back_over_are_replaced_and_averaged_anew(page: Page) -> None:
