@@ -247,7 +247,7 @@ class TrainingRequest(Request):
         return {**{name: getattr(checked, name) for name in lasting}, **once.model_dump(exclude_defaults=True)}
 
     def title(self) -> str:
-        return f"{self.recipe} · {self.dataset}"
+        return f"{self.recipe} · {self.name or self.dataset}"
 
 
 class TrainingAction(Request):

@@ -84,13 +84,19 @@ def run_routes(studio: Studio) -> APIRouter:
             raise HTTPException(404, "this training has no TensorBoard files")
         return _download(_zipped(files, name_of(job)), f"{name_of(job)}-tensorboard.zip", "application/zip")
 
+    @router.get("/jobs/{job_id}/samples")
+    def samples(job_id: str, request: Request) -> list[dict[str, Any]]:
+        job = _owned(studio, request, job_id)
+        grids = samples_of(studio.jobs.events(job.owner, job.id))
+        return [{"step": one.step, "seconds": one.seconds, "url": f"/jobs/{job.id}/files/{one.file}"} for one in grids]
+
     @router.get("/jobs/{job_id}/film.{kind}")
     def film_of_samples(job_id: str, kind: str, request: Request) -> Response:
         job = _owned(studio, request, job_id)
         if kind not in MEDIA:
             raise HTTPException(404, f"a film is {' or '.join(MEDIA)}, not {kind[:20]}")
         folder = studio.settings.data.resolve() / "jobs" / job.id
-        pictures = [folder / name for name in samples_of(studio.jobs.events(job.owner, job.id))]
+        pictures = [folder / one.file for one in samples_of(studio.jobs.events(job.owner, job.id))]
         try:
             data = film([path for path in pictures if path.is_file()], kind, name_of(job))
         except StudioError as error:
@@ -144,8 +150,8 @@ def chart_titles(recipe: str, names: list[str], language: Language) -> list[dict
     """Which series share a chart, in the recipe's order, with the names people read. Unknown ones get their own."""
     found = RECIPES[recipe].series if recipe in RECIPES else _OWN if recipe == "sticker_training" else ()
     known = {series.name: series for series in found}
-    known |= MEASURES if found is not _OWN else {}
     known |= {name: series for name in names if (series := named_gradient(name)) is not None}
+    known |= MEASURES if found is not _OWN else {}
     charts: dict[str, list[dict[str, str]]] = {}
     for name in [*(n for n in known if n in names), *(n for n in names if n not in known)]:
         series = known.get(name)

@@ -9,6 +9,8 @@ import {has, t, valueOf, when} from "./words.js";
 
 const MOST = 48_000; // rows after which all are asked for anew, thinned
 const OVERLAID = 5;
+const LIVE = new Set(["queued", "running", "paused"]);
+const AGAIN = 2000; // ms between two questions about another training that still learns
 
 /** What has been fetched of the training `job`. */
 class Run {
@@ -66,7 +68,7 @@ class Run {
     this.rows.append(news);
     this.marks.push(...news.marks);
     for (const chart of news.charts) merge(this.charts, chart);
-    Object.assign(this, {last: news.last, tensorboard: news.tensorboard, file: news.file, title: titleOf(news)});
+    Object.assign(this, {last: news.last, tensorboard: news.tensorboard, file: news.file, state: news.state, title: titleOf(news)});
   }
 }
 
@@ -88,9 +90,12 @@ const settingsOf = ({settings, seed}) =>
   Object.entries({...settings, seed}).map(([name, value]) => `${has(`field.${name}`) ? t(`field.${name}`) : name}: ${valueOf(name, value)}`).join("\n");
 
 export class RunCurves {
-  constructor(parent, job) {
+  /** `compared(runs, fresh)` is told which trainings lie over this one, and whether they may have something new. */
+  constructor(parent, job, compared = () => {}) {
     this.own = new Run(job);
     this.others = [];
+    this.compared = compared;
+    this.box = parent;
     this.list = el("div.menu-list.curves-menu", {role: "group", "aria-label": t("chart.compare")});
     this.files = el("div.menu-list.curves-menu", {role: "menu"});
     this.compare = menu("chart.compare", "curves-compare", this.list, () => this.offer());
@@ -135,10 +140,19 @@ export class RunCurves {
     if (on) {
       const run = new Run(job);
       this.others.push(run);
-      run.pull(() => this.draw());
+      this.follow(run);
     }
     this.limit();
+    this.compared(this.others, false);
     this.draw();
+  }
+
+  /** Fetches another training, and again as long as it learns and is compared. */
+  async follow(run) {
+    await run.pull(() => this.draw());
+    this.compared(this.others, true);
+    const on = LIVE.has(run.state) && this.box.isConnected && this.others.includes(run);
+    if (on) setTimeout(() => this.follow(run), AGAIN);
   }
 
   /** No more can be told apart. */

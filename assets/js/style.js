@@ -86,7 +86,7 @@ export function drop(element, props, trigger, watch, fixed) {
   };
   const show = (photo, error) => {
     zone.classList.toggle("full", Boolean(photo));
-    const given = (file) => (file.url ? el("img", {src: file.url, alt: file.name || t(fixed.words)}) : el("span.drop-file", {}, el("b", {}, file.name), file.count ? el("span", {}, t("own.count", {count: file.count})) : null));
+    const given = (file) => (file.url ? el("img", {src: file.url, alt: file.name || t(fixed.words)}) : el("span.drop-file", {}, el("b", {}, file.name), file.count ? el("span", {}, t(file.plain ? "own.count.set" : "own.count", {count: file.count})) : null));
     const words = photo
       ? [given(photo), el("span.drop-change", {}, t("drop.change"))]
       : [icon("photo"), el("span.drop-words", {}, t(fixed.words)), el("span.drop-more", {}, t(fixed.formats ?? "drop.formats", fixed))];
@@ -116,14 +116,15 @@ export function drop(element, props, trigger, watch, fixed) {
 export function choices(element, props, trigger, watch, fixed) {
   const group = el(`div.choices.choices-${fixed.layout}`, {role: "radiogroup", "aria-label": titled(fixed.label)});
   const heading = fixed.heading ? el("div.choices-head", {}, el("span", {}, titled(fixed.label)), el("p", {}, t(fixed.heading))) : "";
-  element.querySelector(".widget").replaceChildren(heading, group);
+  const about = el("p.choices-about", {"aria-live": "polite"});
+  element.querySelector(".widget").replaceChildren(heading, group, fixed.layout === "cards" ? about : "");
   const cards = fixed.choices.map((choice) => el("button.choice", {type: "button", role: "radio", title: titled(choice.title), data: {value: choice.id}},
     choice.url ? el("img", {src: address(choice.url), alt: "", loading: "lazy"}) : choice.glyph ? el("span.choice-glyph", {}, icon(choice.glyph)) : null,
-    el("span.choice-title", {}, titled(choice.title)),
-    choice.about ? el("span.choice-about", {}, titled(choice.about)) : null));
+    el("span.choice-title", {}, titled(choice.title))));
   group.append(...cards);
   const show = (scroll = true) => {
     const value = props.value || fixed.choices[0]?.id; // the first may be the empty one
+    about.textContent = titled(fixed.choices.find((choice) => choice.id === value)?.about);
     for (const card of cards) {
       const chosen = card.dataset.value === value;
       card.setAttribute("aria-checked", String(chosen));

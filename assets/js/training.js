@@ -2,7 +2,9 @@
 
 import {example, invitation, stageOf} from "./bench.js";
 import {address, button, el, fill, icon} from "./dom.js";
+import {Findings} from "./diagnosis.js";
 import {itemActions} from "./dialog.js";
+import {Companions} from "./companions.js";
 import {captionsOf, ownStart} from "./own.js";
 import {RunCurves} from "./run.js";
 import {steered} from "./steering.js";
@@ -54,18 +56,21 @@ class Board {
     this.image = el("img.samples-image", {alt: ""});
     this.wait = el("p.samples-wait", {}, t("training.waiting"));
     this.caption = el("figcaption");
+    this.frames = el("div.samples-frames", {data: {count: "1"}}, el("div.samples-frame", {}, this.image, this.wait));
+    this.companions = new Companions(this.frames);
     this.said = el("div.samples-said");
     this.scrub = el("input.samples-scrub", {type: "range", min: 0, max: 0, value: 0, "aria-label": t("training.scrub"), oninput: () => { this.held = +this.scrub.value < +this.scrub.max; this.sample(); }});
     this.numbers = Object.fromEntries(NUMBERS.map((name) => [name, el("dd", {id: `training-${name}`}, "–")]));
     this.player = new Player(this.scrub, job);
+    this.findings = new Findings(job);
     this.download = el("div.board-download");
     this.held = false;
     const numbers = el("dl.numbers", {}, NUMBERS.map((name) => el("div", {}, el("dt", {}, t(`training.${name}`)), this.numbers[name])));
     body.replaceChildren(
       el("div.board", {},
-        el("figure.samples", {id: "training-samples"}, el("div.samples-frame", {}, this.image, this.wait), this.said, this.scrub, el("div.samples-foot", {}, this.caption, this.player.row)),
-        numbers, el("div.curves-holder", {id: "training-curves"}), this.download));
-    this.curves = new RunCurves(body.querySelector(".curves-holder"), job);
+        el("figure.samples", {id: "training-samples"}, this.frames, this.said, this.scrub, el("div.samples-foot", {}, this.caption, this.player.row)),
+        numbers, this.findings.box, el("div.curves-holder", {id: "training-curves"}), this.download));
+    this.curves = new RunCurves(body.querySelector(".curves-holder"), job, (runs, fresh) => this.companions.show(runs, fresh));
     this.news = null;
   }
 
@@ -77,6 +82,7 @@ class Board {
     this.scrub.hidden = this.player.row.hidden = view.samples.length < 2;
     this.sample();
     this.tell(view);
+    this.findings.show(view.findings, ["running", "paused"].includes(view.state));
     const budget = view.state === "done" ? 0 : view.budget; // once it is over, the curves fill the chart
     if (view.curves !== this.news) this.curves.news(budget);
     else if (budget !== this.budget) this.curves.settle(budget);
@@ -95,6 +101,7 @@ class Board {
     this.wait.hidden = Boolean(one);
     if (!one) return;
     if (this.image.getAttribute("src") !== address(one.url)) this.image.src = address(one.url);
+    this.companions.at(one.seconds);
     const words = t(this.words, {step: number(one.step)});
     this.image.alt = words;
     this.caption.textContent = words;
@@ -136,7 +143,7 @@ export function stageTraining(element, props, trigger, watch, fixed) {
       body.dataset.key = view.job;
       board = new Board(body, view.job);
       job = view.job;
-      if (view.steer?.parent) board.curves.overlay(view.steer.parent, true);
+      for (const other of [view.steer?.parent, view.beside]) if (other) board.curves.overlay(other, true);
     }
     board.show(view);
   });

@@ -9,6 +9,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -92,13 +93,27 @@ class History:
         return found[found < count]
 
 
-def samples_of(events: Iterable[Numbered]) -> list[str]:
-    """File names of a training's sample grids from first to last, without those that it went back over."""
-    found: list[tuple[int, str]] = []
+@dataclass(frozen=True)
+class SampleGrid:
+    """A sample grid as it lies in the job's folder: the ``file`` after ``step`` updates in ``seconds`` of training."""
+
+    step: int
+    seconds: float
+    file: str
+
+
+def samples_of(events: Iterable[Numbered]) -> list[SampleGrid]:
+    """A training's sample grids from first to last, without those that it went back over."""
+    found: list[SampleGrid] = []
+    seconds = 0.0
     for event in events:
         if event.kind == "metrics" and event.data["steps"]:
-            found = [one for one in found if one[0] < event.data["steps"][0]]
+            found = [one for one in found if one.step < event.data["steps"][0]]
+            seconds = event.data["seconds"][-1]
+        elif event.kind == "mark" and event.data.get("key") == REWOUND:
+            found = [one for one in found if one.step <= event.data["step"]]
+            seconds = event.data["seconds"]
         elif event.kind == "sample":
-            step = event.data["step"]
-            found = [one for one in found if one[0] < step] + [(step, event.data["picture"]["file"])]
-    return [name for _, name in found]
+            found = [one for one in found if one.step < event.data["step"]]
+            found.append(SampleGrid(event.data["step"], seconds, event.data["picture"]["file"]))
+    return found

@@ -134,14 +134,18 @@ def tell(
 ) -> str:
     """Cancels, finishes, pauses or resumes the person's newest job of ``kinds`` that is in one of ``states``.
 
-    Returns the state it was in, empty where there is none: two clicks on Stop are no mistake.
+    And with it the one that it was begun beside. Returns the state it was in, empty where there is none: two clicks on
+    Stop are no mistake.
     """
     owner, language = owner_of(request), language_of(request)
     try:
         found = studio.jobs.list(owner, kinds, tuple(states), 1)
         if not found:
             return ""
-        getattr(studio.jobs, what)(owner, found[0].id)
+        beside = found[0].request.get("beside")
+        both = [job for job in studio.jobs.list(owner, kinds, tuple(states)) if job.id in (found[0].id, beside)]
+        for job in both:
+            getattr(studio.jobs, what)(owner, job.id)
         return found[0].state
     except StudioError as error:
         refuse(error, language)

@@ -79,8 +79,9 @@ class Tab(ABC):
         """The request as posted. Nothing is checked here: the request class does that."""
         return self.controls.values(posted)
 
-    def wanted(self, posted: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
-        """The kind of job that was asked for, and its request as posted. May raise ``StudioError``."""
+    def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
+        """The kind of job that ``owner`` asked for, and its request as posted. May raise ``StudioError``."""
+        del owner
         return self.kind, self.values(posted)
 
     def during(self, shown: Shown, first: bool) -> Updates:
@@ -124,7 +125,9 @@ class Tab(ABC):
 
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
         """Submits what was posted and shows it to the end."""
-        views = submit(self.studio, lambda: self.wanted(posted), request, self.make_view, self.per_second)
+        views = submit(
+            self.studio, lambda: self.wanted(posted, owner_of(request)), request, self.make_view, self.per_second
+        )
         async for update in self._updates(views, request):
             yield update
 

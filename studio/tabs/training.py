@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -17,6 +17,7 @@ from studio.engine.job import LIVE, Job
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
 from studio.tabs import own
+from studio.tabs.diagnosis import said
 from studio.tabs.explore import ExploreTab
 from studio.tabs.following import Shown, refuse, report, tell
 from studio.tabs.gallery import served
@@ -24,6 +25,7 @@ from studio.tabs.generators import LEARNING
 from studio.tabs.image import picture
 from studio.tabs.parts import QUIET, Updates, area, bench, film, more, stage
 from studio.tabs.recipes import RecipeForm
+from studio.tabs.rivals import Rivals
 from studio.tabs.sample import SampleTab
 from studio.tabs.steering import panel, steering_of
 from studio.tabs.tab import Tab
@@ -42,6 +44,7 @@ class TrainingView(View):
         #: whether the page was told that this training can be explored
         self.offered = False
         self.samples: list[dict[str, Any]] = []
+        self.findings: list[Mapping[str, Any]] = []
         self.step, self.seconds, self.rate = 0, 0.0, 0.0
         self.left: float | None = None
         self.steering: Mapping[str, Any] = {}
@@ -71,12 +74,16 @@ class TrainingView(View):
         del at
         self.steering = data["values"]
 
+    def on_diagnosis(self, data: Mapping[str, Any], at: float) -> None:
+        del at
+        self.findings = data["findings"]
+
     def on_sample(self, data: Mapping[str, Any], at: float) -> None:
         self._go_back(data["step"])  # drawn anew after a change
         captions = {"captions": data["captions"]} if data.get("captions") else {}
         drawn = picture(self.job, data["picture"])
         drawn["url"] += f"?at={at:.3f}"  # the file of a step is written anew where the training went back over it
-        self.samples.append({"step": data["step"], **drawn, **captions})
+        self.samples.append({"step": data["step"], "seconds": round(self.seconds, 3), **drawn, **captions})
         if len(self.samples) > MAX_SAMPLES:
             self.samples = [*self.samples[:-1:2], self.samples[-1]]
 
@@ -90,6 +97,7 @@ class TrainingView(View):
         return {
             **super().show(),
             "dataset": request.get("dataset", ""),
+            "beside": request.get("beside", ""),
             "caption": self._caption(),
             "step": self.step,
             "steps": request.get("steps", 0),
@@ -98,6 +106,7 @@ class TrainingView(View):
             "rate": round(self.rate, 2),
             "left": None if self.left is None else round(self.left, 1),
             "samples": self.samples,
+            "findings": [said(finding, self.language) for finding in self.findings],
             "curves": self.news,
             "steer": steering_of(self.job, self.steering),
         }
@@ -130,6 +139,7 @@ class TrainingTab(Tab):
         controls = self.controls
         self.form = RecipeForm(controls)
         self.own = own.OwnPictures(self.studio)
+        self.rivals = Rivals(self.studio)
         with bench(self.kind):
             with area("ask", self.kind):
                 sets = [_dataset_card(info) for info in DATASETS.values()]
@@ -144,6 +154,7 @@ class TrainingTab(Tab):
             with area("more", self.kind):
                 panel()
                 with gr.Column(elem_id="training-set-settings", min_width=0):
+                    self.own.lay_squares(controls)
                     self._settings()
                 with gr.Column(elem_id="training-own-settings", min_width=0):
                     self.own.settings()
@@ -169,6 +180,7 @@ class TrainingTab(Tab):
             with gr.Row(elem_classes="pair"):
                 controls.number("seconds")
                 controls.number("steps")
+            self.rivals.lay()
         with more(self.kind):
             self.form.lay_numbers()
             controls.seed()
@@ -180,24 +192,38 @@ class TrainingTab(Tab):
         self.resume_button.click(self.resume, outputs=self.outputs, **QUIET)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
         given = [self.own.pictures, self.own.shown, self.own.file, self.stage]
-        self.own.file.upload(self.take, self.own.file, given, **QUIET)
+        fields = self.controls.fields
+        way = [self.own.learner, fields["edge"], fields["crop"]]
+        self.own.file.upload(self.take, [self.own.file, *way], given, **QUIET)
+        for one in way:
+            one.input(self.look_again, [self.own.pictures, *way], given, **QUIET)  # type: ignore[attr-defined]
 
     @property
     def inputs(self) -> list[Component]:
-        return [*super().inputs, *self.own.inputs]
+        return [*super().inputs, self.rivals.menu, *self.own.inputs]
 
-    def wanted(self, posted: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
-        """A training on the data set that is chosen, or on the person's own pictures."""
+    def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
+        """A training on the data set that is chosen, a rival's beside it, or one on the person's own pictures."""
         count = len(self.controls.fields)
-        if dict(zip(self.controls.fields, posted[:count], strict=True))["dataset"] == own.OWN:
-            return own.KIND, self.own.values(posted[count:])
-        return self.kind, self.values(posted[:count])
+        asked, mine = self.values(posted[:count]), posted[count + 1 :]
+        if asked.get("dataset") == own.OWN and mine[-1] != own.SET:
+            return own.KIND, self.own.values(mine)
+        return self.kind, self.rivals.beside(owner, self.own.named(asked, mine), posted[count])
 
-    async def take(self, path: str, request: gr.Request) -> tuple[Any, Any, None, Any]:
+    async def take(self, path: str, learner: str, edge: int, crop: Any, request: gr.Request) -> Any:
         """Takes a zip in and shows what the model will see of it, unless a training is to be seen there."""
+        return await self._see(self.own.take, path, (learner, edge, crop), request)
+
+    async def look_again(self, given: Any, learner: str, edge: int, crop: Any, request: gr.Request) -> Any:
+        """Shows the zip that was taken in as another learner, or at another size, will see it."""
+        if not isinstance(given, dict):
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        return await self._see(self.own.look_again, given, (learner, edge, crop), request)
+
+    async def _see(self, see: Callable[..., own.Taken], what: Any, way: own.Way, request: gr.Request) -> Any:
         owner, language = owner_of(request), language_of(request)
         try:
-            given, shown, preview = await asyncio.to_thread(self.own.take, owner, path, language)
+            given, shown, preview = await asyncio.to_thread(see, owner, what, language, way)
         except StudioError as error:
             return gr.skip(), {"error": refuse(error, language)}, None, gr.skip()
         except Exception as error:  # noqa: BLE001 - the last line of defence before the page
@@ -239,16 +265,15 @@ class TrainingTab(Tab):
         if shown.job.kind == self.kind and shown.samples and not shown.offered:
             shown.offered = True  # there is a snapshot by now, so it can be looked into
             return self.explore.choices(shown.job.owner, shown.language, LEARNING)
-        if not first or shown.job.kind != own.KIND:
+        if not first or not shown.job.request.get("pictures"):
             return {}
-        asked = shown.job.request
-        given = self.own.given(asked["pictures"], asked.get("name", ""))
-        return {self.controls.fields["dataset"]: own.OWN, **given}
+        return {self.controls.fields["dataset"]: own.OWN, **self.own.given(shown.job.request)}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
-        if "pictures" in settings:
-            return {self.controls.fields["dataset"]: own.OWN, **self.own.fill(owner, settings)}
-        return super().fill(owner, settings, language)
+        if not settings.get("pictures"):
+            return super().fill(owner, settings, language)
+        updates = super().fill(owner, settings, language) if "recipe" in settings else {}
+        return {**updates, self.controls.fields["dataset"]: own.OWN, **self.own.fill(owner, settings)}
 
     def after(self, shown: Shown) -> Updates:
         """The new generator is the one to draw from."""

@@ -32,7 +32,7 @@ def begin(person: Person, seconds: int = 600) -> None:
 def sees_learning(person: Person, beyond: int = 0) -> None:
     """Curves, samples and steps above ``beyond`` while it runs."""
     person.sees_state("training", "running")
-    expect(person("training-samples img")).to_be_visible(timeout=60_000)
+    expect(person("training-samples img").first).to_be_visible(timeout=60_000)
     expect(person(CURVES)).to_be_visible()
     person.page.wait_for_function(
         "beyond => +document.getElementById('training-step').textContent.replace(/\\D/g, '') > beyond", arg=beyond
@@ -164,3 +164,22 @@ def test_two_people_do_not_see_each_other(person: Person, new_person: NewPerson)
     expect(other("library-grid .tile")).to_have_count(0)
     person.go("library")
     expect(person("library-grid [data-kind=training]").first).to_be_visible()
+
+
+def test_two_recipes_learn_side_by_side_and_stop_together(person: Person) -> None:
+    person.open("training")
+    person("training-dataset [data-value=mnist]").click()
+    person.choose("training-rival", "VAE (variational autoencoder)")
+    person.more("training")
+    person.number("training-width", 4)
+    person.number("training-batch", 8)
+    person("training-start").click()
+    sees_learning(person)
+    grids = person("training-samples .samples-frames img")
+    expect(grids).to_have_count(2, timeout=60_000)
+    expect(grids.last).to_be_visible(timeout=60_000)
+    expect(person("training-samples .samples-frame-of figcaption")).to_contain_text("VAE")
+    expect(person("training-curves")).to_contain_text("Reconstruction", timeout=60_000)
+    assert len(person.status()["running"]) == 2
+    stop(person)
+    person.sees_idle_device()

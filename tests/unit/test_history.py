@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.engine.history import History, samples_of
+from studio.engine.history import History, SampleGrid, samples_of
 from studio.engine.job import Numbered
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -112,4 +112,6 @@ def sample(seq: int, step: int) -> Numbered:
 
 def test_samples_that_a_training_went_back_over_are_not_in_its_film() -> None:
     told = [sample(1, 0), metrics(2, [1, 2, 3]), sample(3, 3), metrics(4, [2, 3, 4]), sample(5, 4), sample(6, 4)]
-    assert samples_of(told) == ["sample-0000000.webp", "sample-0000004.webp"]
+    assert samples_of(told) == [SampleGrid(0, 0.0, "sample-0000000.webp"), SampleGrid(4, 0.4, "sample-0000004.webp")]
+    rewound = Numbered(7, 0.0, "mark", {"step": 1, "seconds": 0.1, "text": "back", "key": "rewound"})
+    assert [one.step for one in samples_of([*told, rewound])] == [0]
