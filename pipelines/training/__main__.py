@@ -1,6 +1,7 @@
-"""Trains without a page: ``python -m pipelines.training --recipe r1 --data fashion-mnist --seconds 60 --out DIR``.
+"""Trains without a page: ``python -m pipelines.training --recipe r1 --data fashion-mnist --seconds 60``.
 
-The folder also holds the checkpoints: the same command again after an interruption goes on where it stopped.
+What comes of it goes to ``--out``, a new folder in ``data/runs`` where none is named. It also holds the checkpoints: the
+same command with that ``--out`` goes on where it was interrupted.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores but one")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="the folder to write to, or to go on from")
     return parser.parse_args()
 
 
@@ -90,12 +91,13 @@ def main() -> None:
     device = pick_device(given.device, given.threads)
     if device.threads:
         torch.set_num_threads(device.threads)
-    given.out.mkdir(parents=True, exist_ok=True)
+    out = given.out or Path("data", "runs", f"{time.strftime('%Y%m%d-%H%M%S')}-{given.recipe}-{given.data}")
+    out.mkdir(parents=True, exist_ok=True)
     pipeline = TrainingPipeline()
     pipeline.load(None, device, lambda *_: None)
-    print(f"{device.name}: {device.reason}; {device.threads or 'no'} CPU threads")  # noqa: T201
-    for event in pipeline.run(request, AloneTurn(given.out)):
-        line = report(event, given.out)
+    print(f"{device.name}: {device.reason}; {device.threads or 'no'} CPU threads; into {out}")  # noqa: T201
+    for event in pipeline.run(request, AloneTurn(out)):
+        line = report(event, out)
         if line:
             print(line, flush=True)  # noqa: T201
 
