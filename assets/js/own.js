@@ -8,17 +8,17 @@ function asking() {
   const line = (file, words) => el("li", {}, el("code", {}, file), el("span", {}, words));
   return el("div.empty.own-empty", {},
     el("span.empty-mark.glyph-photo.glyph", {"aria-hidden": "true"}),
-    el("h2", {}, t("own.empty")), el("p", {}, t("own.empty.more")),
-    el("ul.own-ways", {}, line("sad-dog_3.png", t("own.way.name")), line("001.png + 001.txt", t("own.way.text")), line("captions.csv", t("own.way.list"))));
+    el("h2", {}, t("own.empty")), el("p.own-for-stickers", {}, t("own.empty.more")), el("p.own-for-set", {}, t("own.empty.set")),
+    el("ul.own-ways.own-for-stickers", {}, line("sad-dog_3.png", t("own.way.name")), line("001.png + 001.txt", t("own.way.text")), line("captions.csv", t("own.way.list"))));
 }
 
 /** The first pictures at the size the model has, with their captions, and what could not be used. */
-function seeing({name, count, pictures, warnings}) {
+function seeing({name, count, pictures, warnings, plain, edge}) {
   const tile = ({url, caption, english}) => el("figure.own-tile", {},
-    el("img.checker", {src: url, alt: caption, width: 64, height: 64}),
-    el("figcaption", {title: english ? `${caption} → ${english}` : caption}, caption, english ? el("span", {lang: "en"}, english) : null));
+    el("img.checker", {src: url, alt: caption, width: edge, height: edge}),
+    plain ? null : el("figcaption", {title: english ? `${caption} → ${english}` : caption}, caption, english ? el("span", {lang: "en"}, english) : null));
   return el("div.own-preview", {id: "own-preview"},
-    el("h2", {}, t("own.see", {name})), el("p", {}, t("own.see.more", {count: number(count), shown: number(pictures.length)})),
+    el("h2", {}, t("own.see", {name})), el("p", {}, t(plain ? "own.see.set" : "own.see.more", {edge, count: number(count), shown: number(pictures.length)})),
     warnings.length ? el("div.notice", {role: "status"}, icon("info"), el("div", {}, warnings.map((words) => el("p", {}, words)))) : null,
     el("div.own-grid", {}, pictures.map(tile)));
 }

@@ -1,6 +1,7 @@
 """The part of the Training tab for a person's own pictures: a zip comes in, and what the model will see of it is shown.
 
-Knows the controls of a ``StickerTrainingRequest`` and the preview; the tab around it submits, shows and stops.
+What learns from them is the sticker model, which wants captions, or a GAN or VAE from nothing. Knows the controls of a
+``StickerTrainingRequest`` and the preview; the tab around it has those of the others, submits, shows and stops.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import base64
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gradio as gr
 import numpy as np
@@ -19,6 +20,8 @@ from PIL import Image
 from pipelines.errors import StudioError
 from pipelines.sticker.own_pictures import Own, look
 from pipelines.sticker.own_request import RATES, StickerTrainingRequest
+from pipelines.training.own_set import EDGES, Crop
+from pipelines.training.own_set import look as look_at_set
 from studio.locales import Language, both, i18n, sentence
 from studio.tabs.parts import QUIET, Controls, Updates, more
 from studio.uploads import Upload
@@ -32,16 +35,24 @@ OWN = "own"
 KIND = "sticker_training"
 #: the class of the models that can be trained so
 PIPELINE = "StickerPipeline"
-SHOWN = 32
+SHOWN, SHOWN_PLAIN = 32, 64
+#: what learns, and for a GAN or VAE the edge and the crop
+Way: TypeAlias = tuple[str, int, Crop]
+#: what Start posts, what the field shows, and the preview
+Taken: TypeAlias = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 CARD: Mapping[str, Any] = {
     "id": OWN,
-    "title": {"en": "Stickers from my own pictures", "zh": "用我自己的图片训练贴纸"},
+    "title": {"en": "My own pictures", "zh": "我自己的图片"},
     "about": {
-        "en": "The sticker model learns from a zip of your captioned pictures.",
-        "zh": "贴纸模型向你的图片学习：上传一个带说明的图片 zip。",
+        "en": "A zip of your pictures: for the sticker model, or for a GAN or VAE from nothing.",
+        "zh": "上传你的图片 zip：教给贴纸模型，或从零训练 GAN 或 VAE。",
     },
     "glyph": "photo",
 }
+
+
+#: what may learn: the sticker model, or a GAN or VAE, for which the pictures are a data set
+STICKERS, SET = "stickers", "set"
 
 
 class OwnPictures:
@@ -53,6 +64,16 @@ class OwnPictures:
 
     def ask(self) -> None:
         """Where the zip is dropped: its digest and name, what is shown of it, and the file input behind it."""
+        choices = [(str(i18n(f"own.learner.{name}")), name) for name in (STICKERS, SET)]
+        self.learner = gr.Radio(
+            choices,
+            value=STICKERS,
+            label=i18n("own.learner"),
+            show_label=False,
+            container=False,
+            elem_id="own-learner",
+            elem_classes="segmented",
+        )
         self.pictures = gr.State(None)
         words: dict[str, Any] = {
             "file": "own-file",
@@ -84,6 +105,12 @@ class OwnPictures:
         rate = controls.fields["learning_rate"]
         controls.fields["start"].select(self.prefer, controls.fields["start"], rate, **QUIET)  # type: ignore[attr-defined]
 
+    def lay_squares(self, controls: Controls) -> None:
+        """How a GAN or VAE gets them, as fields of its own request."""
+        with gr.Row(elem_id="own-squares", elem_classes="pair"):
+            controls.menu("edge", [(f"{edge} px", edge) for edge in EDGES])
+            controls.menu("crop", [(str(i18n(f"own.crop.{crop}")), crop) for crop in ("centre", "fit")])
+
     def prefer(self, start: str | None) -> Any:
         """The learning rate that suits a start."""
         return RATES.get(start or "", gr.skip())
@@ -91,51 +118,91 @@ class OwnPictures:
     @property
     def components(self) -> list[Component]:
         """Everything a recipe or an upload sets."""
-        return [*self.controls.fields.values(), self.pictures, self.shown]
+        return [*self.controls.fields.values(), self.pictures, self.shown, self.learner]
 
     @property
     def inputs(self) -> list[Component]:
         """What Start posts."""
-        return [*self.controls.fields.values(), self.pictures]
+        return [*self.controls.fields.values(), self.pictures, self.learner]
+
+    def named(self, asked: Mapping[str, Any], posted: tuple[Any, ...]) -> dict[str, Any]:
+        """What is ``asked`` of a GAN or VAE, with these pictures where they are its data. Raises ``StudioError``."""
+        if asked.get("dataset") != OWN:
+            return {name: value for name, value in asked.items() if name not in ("edge", "crop")}
+        *_, pictures, _ = posted
+        without_classes = {name: value for name, value in asked.items() if name != "conditional"}
+        return {**without_classes, **_given(pictures)}
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
         """The request as posted. Raises ``StudioError`` where there are no pictures yet."""
-        *controls, pictures = posted
-        if not isinstance(pictures, dict):
-            raise StudioError(
-                "own.none", "There are no pictures yet. Drop a zip of your pictures into the field above, then start."
-            )
-        return {**self.controls.values(tuple(controls)), "pictures": pictures["digest"], "name": pictures["name"]}
+        *controls, pictures, _ = posted
+        return {**self.controls.values(tuple(controls)), **_given(pictures)}
 
     def fill(self, owner: str, settings: Mapping[str, Any]) -> Updates:
         """What puts a recipe's settings, its pictures included, into the controls."""
-        updates = self.controls.fill(settings)
+        updates = {} if "recipe" in settings else self.controls.fill(settings)
         if digest := settings.get("pictures"):
             self.studio.library.check_owned(owner, [digest])
-            updates |= self.given(digest, str(settings.get("name", "")))
+            updates |= self.given(settings)
         return updates
 
-    def given(self, digest: str, name: str) -> Updates:
-        """Pictures that lie in the library already."""
-        given = {"digest": digest, "name": name}
-        return {self.pictures: given, self.shown: given}
+    def given(self, settings: Mapping[str, Any]) -> Updates:
+        """Pictures of a request, which lie in the library already, and what learns from them."""
+        given = {"digest": settings["pictures"], "name": str(settings.get("name", ""))}
+        return {self.pictures: given, self.shown: given, self.learner: SET if "recipe" in settings else STICKERS}
 
-    def take(self, owner: str, path: str, language: Language) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """Keeps an uploaded zip: what Start posts, what the field shows, and the preview. Raises ``StudioError``.
-
-        Decodes, so call it in a thread.
-        """
+    def take(self, owner: str, path: str, language: Language, way: Way) -> Taken:
+        """Keeps an uploaded zip and shows it. Raises ``StudioError``. Decodes, so call it in a thread."""
         data, name = Path(path).read_bytes(), Path(path).stem[:80]
-        found = look(data, SHOWN)
+        seen = _seen(data, language, way)
         digest = self.studio.library.keep_upload(owner, data, "application/zip")
-        given = {"digest": digest, "name": name}
-        preview = {
-            **given,
-            "count": found.count,
-            "pictures": [_tile(own) for own in found.shown],
-            "warnings": [sentence(one, language) for one in found.warnings],
-        }
-        return given, {**given, "count": found.count}, preview
+        return _taken({"digest": digest, "name": name}, seen)
+
+    def look_again(self, owner: str, given: Mapping[str, Any], language: Language, way: Way) -> Taken:
+        """The same zip in another ``way``. Raises ``StudioError``. Decodes, so call it in a thread."""
+        self.studio.library.check_owned(owner, [given["digest"]])
+        data = self.studio.library.blobs.read(given["digest"])
+        return _taken({"digest": given["digest"], "name": given["name"]}, _seen(data, language, way))
+
+
+def _taken(given: dict[str, Any], seen: dict[str, Any]) -> Taken:
+    return given, {**given, "count": seen["count"], "plain": seen["plain"]}, {**given, **seen}
+
+
+def _seen(data: bytes, language: Language, way: Way) -> dict[str, Any]:
+    """What of a zip is shown before anything learns from it."""
+    learner, edge, crop = way
+    plain = learner == SET
+    found = look_at_set(data, edge, crop, SHOWN_PLAIN) if plain else look(data, SHOWN)
+    tiles = [_square(one) if isinstance(one, np.ndarray) else _tile(one) for one in found.shown]
+    warnings = [sentence(one, language) for one in found.warnings]
+    return {
+        "count": found.count,
+        "plain": plain,
+        "edge": edge if plain else 64,
+        "pictures": tiles,
+        "warnings": warnings,
+    }
+
+
+def _given(pictures: Any) -> dict[str, str]:
+    """The fields of a request that name the ``pictures`` as posted. Raises ``StudioError`` where there are none."""
+    if not isinstance(pictures, dict):
+        raise StudioError(
+            "own.none", "There are no pictures yet. Drop a zip of your pictures into the field above, then start."
+        )
+    return {"pictures": pictures["digest"], "name": pictures["name"]}
+
+
+def _square(picture: Any) -> dict[str, Any]:
+    """A picture (S, S, 3) as a GAN or VAE sees it."""
+    return {"url": _url(Image.fromarray(picture)), "caption": "", "english": ""}
+
+
+def _url(picture: Image.Image) -> str:
+    out = io.BytesIO()
+    picture.save(out, "PNG", compress_level=4)
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def _tile(own: Own) -> dict[str, Any]:
@@ -143,8 +210,6 @@ def _tile(own: Own) -> dict[str, Any]:
     values = own.picture.astype(np.float32)
     alpha = values[..., 3:]
     plain = np.concatenate([values[..., :3] * 255 / alpha.clip(min=1), alpha], -1).clip(0, 255).round()
-    out = io.BytesIO()
-    Image.fromarray(plain.astype(np.uint8)).save(out, "PNG", compress_level=4)
-    url = f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+    url = _url(Image.fromarray(plain.astype(np.uint8)))
     said = own.english if own.english.casefold() != own.caption.casefold() else ""
     return {"url": url, "caption": own.caption, "english": said}

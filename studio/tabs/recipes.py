@@ -11,6 +11,8 @@ from typing import Any
 import gradio as gr
 
 from pipelines.training.datasets import DATASETS, size_of
+from pipelines.training.datasets import OWN as OWN_SET
+from pipelines.training.own_set import EDGES
 from pipelines.training.recipe_names import RECIPES
 from studio.locales import both, i18n, language_of
 from studio.tabs.parts import QUIET, Controls, Updates
@@ -66,9 +68,9 @@ class RecipeForm:
         fields = self.controls.fields
         self.menu.change(self.show, self.menu, [self.menu, *(fields[name] for name in OWN)], **QUIET)
         wanted = [fields[name] for name in NUMBERS]
-        asked = [self.menu, fields["dataset"], *wanted]
-        self.menu.select(self.prefer, asked, wanted, **QUIET)
-        fields["dataset"].select(self.prefer, asked, wanted, **QUIET)  # type: ignore[attr-defined]
+        asked = [self.menu, fields["dataset"], fields["edge"], *wanted]
+        for choice in (self.menu, fields["dataset"], fields["edge"]):
+            choice.select(self.prefer, asked, wanted, **QUIET)  # type: ignore[attr-defined]
 
     def show(self, recipe: str | None, request: gr.Request) -> Updates:
         """Says what the recipe does, and shows the settings it looks at."""
@@ -79,11 +81,11 @@ class RecipeForm:
         seen = {fields[name]: type(fields[name])(visible=name in info.settings) for name in OWN}
         return {self.menu: gr.Dropdown(info=about), **seen}
 
-    def prefer(self, recipe: str | None, dataset: str | None, *posted: float | None) -> Updates:
+    def prefer(self, recipe: str | None, dataset: str | None, edge: int | None, *posted: float | None) -> Updates:
         """Sets what the recipe wants for the data wherever a number is what some recipe wants: nobody chose that."""
         now, fields = dict(zip(NUMBERS, posted, strict=True)), self.controls.fields
         untouched = [name for name in NUMBERS if now[name] is None or now[name] in self._wishes(name)]
-        size = size_of(str(dataset))
+        size = edge or EDGES[0] if dataset == OWN_SET else size_of(str(dataset))
         wishes = {fields[name]: self._wish(recipe, size, name) for name in untouched} if recipe in RECIPES else {}
         return wishes or {fields["width"]: gr.skip()}
 
@@ -95,7 +97,7 @@ class RecipeForm:
 
     def _wishes(self, name: str) -> set[float]:
         """All that recipes want of a setting, whatever they learn from."""
-        sizes = {info.size for info in DATASETS.values()}
+        sizes = {*EDGES, *(info.size for info in DATASETS.values())}
         return {self._wish(recipe, size, name) for recipe in RECIPES for size in sizes}
 
     def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,13 +47,18 @@ def test_every_setting_of_every_recipe_has_its_place_in_the_form() -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_that_is_chosen_sets_its_own_defaults(form: RecipeForm, recipe: str) -> None:
     for one, other in ((("r1", "mnist"), (recipe, "ring")), ((recipe, "mnist"), ("r1", "mnist"))):
-        assert list(by_name(form, form.prefer(*other, *defaults(*one))).values()) == defaults(*other)
-        assert list(by_name(form, form.prefer(*one, *defaults(*other))).values()) == defaults(*one)
+        assert list(by_name(form, form.prefer(*other, 64, *defaults(*one))).values()) == defaults(*other)
+        assert list(by_name(form, form.prefer(*one, 32, *defaults(*other))).values()) == defaults(*one)
+
+
+def test_own_pictures_of_another_size_want_another_penalty(form: RecipeForm) -> None:
+    for edge, gamma in ((32, 1.3), (64, 5.2), (None, 1.3)):
+        assert by_name(form, form.prefer("r1", "own", edge, *defaults("r1")))["gamma"] == gamma
 
 
 def test_a_number_somebody_typed_stays_and_an_empty_one_is_filled(form: RecipeForm) -> None:
     typed = dict(zip(NUMBERS, defaults("r1"), strict=True)) | {"width": 7, "batch": None}
-    changed = by_name(form, form.prefer("classic", "mnist", *typed.values()))
+    changed = by_name(form, form.prefer("classic", "mnist", 32, *typed.values()))
     assert "width" not in changed
     assert changed["batch"] == 64
     assert changed["latent"] == 100
@@ -74,5 +79,5 @@ def test_a_setting_the_recipe_has_no_use_for_is_not_asked(form: RecipeForm) -> N
 
 def test_a_recipe_nobody_knows_changes_nothing(form: RecipeForm) -> None:
     request = Asked("en")
-    updates = [form.show("stylegan", request), form.prefer("stylegan", "mnist", *defaults("r1"))]  # type: ignore[arg-type]
+    updates = [form.show("stylegan", request), form.prefer("stylegan", "mnist", 32, *defaults("r1"))]  # type: ignore[arg-type]
     assert all(update == gr.skip() for changed in updates for update in changed.values())
