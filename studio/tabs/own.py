@@ -38,8 +38,10 @@ PIPELINE = "StickerPipeline"
 SHOWN, SHOWN_PLAIN = 32, 64
 #: what learns, and for a GAN or VAE the edge and the crop
 Way: TypeAlias = tuple[str, int, Crop]
-#: what Start posts, what the field shows, and the preview
-Taken: TypeAlias = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+#: what Start posts, what the field shows, the preview, and what learns
+Taken: TypeAlias = tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]
+#: a zip that is refused so may still do for a GAN or VAE
+WITHOUT_CAPTIONS = ("own.few", "own.few_left")
 CARD: Mapping[str, Any] = {
     "id": OWN,
     "title": {"en": "My own pictures", "zh": "我自己的图片"},
@@ -152,9 +154,17 @@ class OwnPictures:
         return {self.pictures: given, self.shown: given, self.learner: SET if "recipe" in settings else STICKERS}
 
     def take(self, owner: str, path: str, language: Language, way: Way) -> Taken:
-        """Keeps an uploaded zip and shows it. Raises ``StudioError``. Decodes, so call it in a thread."""
+        """Keeps an uploaded zip and shows it. Raises ``StudioError``. Decodes, so call it in a thread.
+
+        What has no captions for the sticker model, but would do for a GAN or VAE, is shown as those will see it.
+        """
         data, name = Path(path).read_bytes(), Path(path).stem[:80]
-        seen = _seen(data, language, way)
+        try:
+            seen = _seen(data, language, way)
+        except StudioError as error:
+            if way[0] == SET or error.key not in WITHOUT_CAPTIONS:
+                raise
+            seen = _seen_plain(data, language, way, error)
         digest = self.studio.library.keep_upload(owner, data, "application/zip")
         return _taken({"digest": digest, "name": name}, seen)
 
@@ -166,7 +176,8 @@ class OwnPictures:
 
 
 def _taken(given: dict[str, Any], seen: dict[str, Any]) -> Taken:
-    return given, {**given, "count": seen["count"], "plain": seen["plain"]}, {**given, **seen}
+    learner = SET if seen["plain"] else STICKERS
+    return given, {**given, "count": seen["count"], "plain": seen["plain"]}, {**given, **seen}, learner
 
 
 def _seen(data: bytes, language: Language, way: Way) -> dict[str, Any]:
@@ -183,6 +194,18 @@ def _seen(data: bytes, language: Language, way: Way) -> dict[str, Any]:
         "pictures": tiles,
         "warnings": warnings,
     }
+
+
+def _seen_plain(data: bytes, language: Language, way: Way, why: StudioError) -> dict[str, Any]:
+    """The same for a GAN or VAE, as the sticker model cannot learn from it; raises ``why`` where they cannot either."""
+    try:
+        seen = _seen(data, language, (SET, *way[1:]))
+    except StudioError:
+        raise why from None
+    instead = StudioError(
+        "own.instead", "There are no captions for the sticker model, so a GAN or VAE learns from them."
+    )
+    return {**seen, "warnings": [sentence(instead, language), *seen["warnings"]]}
 
 
 def _given(pictures: Any) -> dict[str, str]:

@@ -191,7 +191,7 @@ class TrainingTab(Tab):
         self.pause_button.click(self.pause, **QUIET)
         self.resume_button.click(self.resume, outputs=self.outputs, **QUIET)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
-        given = [self.own.pictures, self.own.shown, self.own.file, self.stage]
+        given = [self.own.pictures, self.own.shown, self.own.file, self.stage, self.own.learner]
         fields = self.controls.fields
         way = [self.own.learner, fields["edge"], fields["crop"]]
         self.own.file.upload(self.take, [self.own.file, *way], given, **QUIET)
@@ -217,19 +217,19 @@ class TrainingTab(Tab):
     async def look_again(self, given: Any, learner: str, edge: int, crop: Any, request: gr.Request) -> Any:
         """Shows the zip that was taken in as another learner, or at another size, will see it."""
         if not isinstance(given, dict):
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return (gr.skip(),) * 5
         return await self._see(self.own.look_again, given, (learner, edge, crop), request)
 
     async def _see(self, see: Callable[..., own.Taken], what: Any, way: own.Way, request: gr.Request) -> Any:
         owner, language = owner_of(request), language_of(request)
         try:
-            given, shown, preview = await asyncio.to_thread(see, owner, what, language, way)
+            given, shown, preview, learner = await asyncio.to_thread(see, owner, what, language, way)
         except StudioError as error:
-            return gr.skip(), {"error": refuse(error, language)}, None, gr.skip()
+            return gr.skip(), {"error": refuse(error, language)}, None, gr.skip(), gr.skip()
         except Exception as error:  # noqa: BLE001 - the last line of defence before the page
-            return gr.skip(), {"error": report(error, language)}, None, gr.skip()
+            return gr.skip(), {"error": report(error, language)}, None, gr.skip(), gr.skip()
         live = self.studio.jobs.list(owner, self.kinds, LIVE, 1)
-        return given, shown, None, gr.skip() if live else {"state": "idle", "own": preview}
+        return given, shown, None, gr.skip() if live else {"state": "idle", "own": preview}, learner
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
         """Without what the recipe has no use for."""

@@ -15,6 +15,7 @@ from pipelines.requests import TrainingRequest
 from pipelines.training import own_set
 from pipelines.training.data import own_data
 from pipelines.training.own_set import Crop, look, read_pictures, squared
+from studio.tabs.own import SET, STICKERS, OwnPictures
 from tests.own import drawn, own_files, own_zip, zip_of
 from tests.unit.training_runs import state, tiny, train
 from tests.unit.turns import FreeTurn
@@ -93,3 +94,41 @@ def test_the_device_is_given_away_between_two_pictures() -> None:
     assert found is not None
     assert len(found) == len(turns) == 50
     assert own_data(tiny(), lambda _: b"", nothing) is None
+
+
+def test_the_page_takes_a_zip_without_captions_for_a_gan_and_says_so(tmp_path: Path) -> None:
+    kept: list[bytes] = []
+
+    class Library:
+        def keep_upload(self, owner: str, data: bytes, media_type: str) -> str:
+            kept.append(data)
+            return "a" * 64
+
+    class Kept:
+        library = Library()
+
+    path = tmp_path / "dogs.zip"
+    path.write_bytes(zip_of({f"{number}.png": drawn(number) for number in range(60)}))
+    pictures = OwnPictures(Kept())  # type: ignore[arg-type]
+    given, _, preview, learner = pictures.take("me", str(path), "zh", (STICKERS, 64, "fit"))
+    assert (given, learner) == ({"digest": "a" * 64, "name": "dogs"}, SET)
+    assert (preview["count"], preview["edge"], len(preview["pictures"])) == (60, 64, 60)
+    assert preview["warnings"][0] == "这些图片没有给贴纸模型用的说明，改由 GAN 或 VAE 学习。"
+    path.write_bytes(own_zip(60))
+    assert pictures.take("me", str(path), "en", (STICKERS, 32, "fit"))[3] == STICKERS
+    path.write_bytes(zip_of({f"{number}.png": drawn(number) for number in range(40)}))
+    with pytest.raises(StudioError, match="pictures that can be learned from"):
+        pictures.take("me", str(path), "en", (STICKERS, 32, "fit"))
+    assert len(kept) == 2
+
+
+def test_a_request_names_own_pictures_only_where_they_are_the_data() -> None:
+    pictures = OwnPictures(None)  # type: ignore[arg-type]
+    posted = ("model", {"digest": "a" * 64, "name": "dogs"}, SET)
+    asked = {"recipe": "r1", "edge": 64, "crop": "fit", "conditional": False, "dataset": "own"}
+    named = pictures.named(asked, posted)
+    assert TrainingRequest.parse(named).pictures == "a" * 64
+    assert "conditional" not in named
+    assert set(pictures.named({**asked, "dataset": "mnist"}, posted)) == {"recipe", "conditional", "dataset"}
+    with pytest.raises(StudioError, match="no pictures yet"):
+        pictures.named(asked, ("model", None, SET))
