@@ -1,7 +1,9 @@
-"""Steps per second of a training in the studio with a page following it, beside the same loop bare.
+"""Steps per second of a training in the studio that is followed, beside the same loop bare.
 
-The page is a real browser on the Training tab. The two take turns of some seconds on the same cores: while the loop
-runs bare in this process the studio's training is paused, so whatever else the machine does falls on both alike.
+The first follower is a real browser on the Training tab; further ones read all events over the API, as a page does
+without drawing them, since ten browsers would measure themselves. Training and bare loop take turns of some seconds on
+the same cores: while the loop runs bare in this process the studio's training is paused, so whatever else the machine
+does falls on both alike.
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +94,15 @@ def advance(loop: Loop, seconds: float) -> tuple[int, float]:
     return loop.step - first, time.perf_counter() - began
 
 
+def follow(url: str, token: str, job_id: str) -> None:
+    """Reads every event of the job until it ends, or the studio does."""
+    with suppress(httpx.HTTPError):
+        for _ in Studio(url, token).stream("follow_job", job_id, 0):
+            pass
+
+
 def followed_and_bare(
-    request: TrainingRequest, seconds: float, threads: int, loop: Loop, rounds: int = 4
+    request: TrainingRequest, seconds: float, threads: int, loop: Loop, rounds: int = 4, followers: int = 1
 ) -> tuple[float, float]:
     """(followed, bare) steps per wall second, ``seconds`` each in ``rounds`` turns."""
     followed, bare = [0, 0.0], [0, 0.0]
@@ -100,11 +110,15 @@ def followed_and_bare(
     with tempfile.TemporaryDirectory() as data, server(Path(data), *options) as running, browser() as chrome:
         running.wait_ready()
         page = chrome.new_page(viewport={"width": 1440, "height": 900})
-        studio = Studio(running.url, open_training(page, running.url))
-        settings = request.model_dump(exclude={"model", "recipe", "dataset"}) | {"seconds": 0, "steps": 1_000_000}
+        token = open_training(page, running.url)
+        studio = Studio(running.url, token)
+        asked = request.model_dump(exclude_unset=True, exclude={"recipe", "dataset"})
+        settings = asked | {"seconds": 0, "steps": 1_000_000}
         job_id = studio.call("start_training", request.recipe, request.dataset, json.dumps(settings))
         page.reload()  # a page finds what its owner has running when it opens
         page.locator("#page-training-button").click()
+        for _ in range(followers - 1):
+            threading.Thread(target=follow, args=(running.url, token, job_id), daemon=True).start()
         time.sleep(8)
         studio.call("pause_job", job_id)
         *_, last = studio.steps(job_id, 0)

@@ -1,10 +1,15 @@
-"""How much of a training's speed is left when it saves, draws, tells and is followed.
+"""How good, how quick and how light a training is.
 
-    python -m benchmarks.training [--seconds 30] [--threads 1]
+    python -m benchmarks.training [--seconds 60] [--seeds 3] [--threads 2] [--only quality,speed,page,ring]
 
-``session_over_bare``: steps per wall second of a whole session (losses read, checkpoints written, grids drawn and
-encoded, all events consumed) over those of the bare loop, by turns of a second in the same process, so that what else
-the machine does falls on both. ``followed_over_bare``: the same in the studio with a page following (see ``followed``).
+``fd_default_over_dcgan``: small-feature Frechet distance of the default recipe over that of DCGAN's defaults in the
+same time, the worse of two data sets' medians; ``classes_min``: of ten, the fewest in 1,000 samples of any seed (see
+``quality``). ``dcgan_over_tutorial``: steps per second of our DCGAN over the tutorial's loop (see ``tutorial``).
+``session_over_bare``: steps per wall second of a whole session (losses read, samples measured, checkpoints written,
+grids drawn and encoded, all events consumed) over those of the bare loop, by turns of a second in the same process, so
+that what else the machine does falls on both. ``followed_over_bare`` and ``ten_followers_over_bare``: the same in the
+studio with a page, or a page and nine more, following (see ``followed``). ``page_update_ms``: what an update costs the
+browser with 20,000 steps of history (see ``curves``). ``ring_modes_min``: see ``quality``.
 """
 
 from __future__ import annotations
@@ -18,7 +23,10 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.curves import page_update_ms
 from benchmarks.followed import followed_and_bare
+from benchmarks.quality import quality, ring_modes
+from benchmarks.tutorial import dcgan_over_tutorial
 from pipelines.base import Event, Metrics
 from pipelines.devices import Device, pick_device
 from pipelines.requests import TrainingRequest
@@ -93,24 +101,55 @@ def _told(events: Iterator[Event]) -> Iterator[tuple[int, float]]:
             began, first = time.perf_counter(), event.steps[-1]
 
 
-def main() -> None:
-    """The command line; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
+def speed(seconds: float, threads: int) -> dict[str, float]:
+    """What is left of the bare loop's speed, and ours beside the tutorial's."""
     request = TrainingRequest.parse({"seed": 1})
-    alone, session = session_over_bare(request, given.seconds, given.threads)
-    followed, bare = followed_and_bare(request, given.seconds, given.threads, Loop(request, device(given.threads)))
-    print(
-        f"bare {alone:.1f}, session {session:.1f} steps/s; bare {bare:.1f}, in the studio and followed {followed:.1f}"
-    )
+    alone, session = session_over_bare(request, seconds, threads)
+    print(f"bare {alone:.1f}, session {session:.1f} steps/s", flush=True)
     figures = {
-        "followed_over_bare": round(followed / bare, 3),
-        "session_over_bare": round(session / alone, 3),
-        "threads": given.threads,
+        "dcgan_over_tutorial": dcgan_over_tutorial("mnist", seconds, device(threads)),
+        "session_over_bare": session / alone,
     }
-    print(json.dumps(figures))
+    for name, followers in (("followed_over_bare", 1), ("ten_followers_over_bare", 10)):
+        loop = Loop(request, device(threads))
+        followed, bare = followed_and_bare(request, seconds, threads, loop, followers=followers)
+        print(f"bare {bare:.1f}, in the studio with {followers} following {followed:.1f} steps/s", flush=True)
+        figures[name] = followed / bare
+    return figures
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60, help="of training, for each recipe and seed")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--speed-seconds", type=float, default=30, help="of each side, where speeds are compared")
+    parser.add_argument("--ring-seconds", type=float, default=30)
+    parser.add_argument("--ring-seeds", type=int, default=5)
+    parser.add_argument("--history", type=int, default=20_000, help="steps the page has when updates are timed")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default="quality,speed,page,ring")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """The last line is one JSON object."""
+    given = arguments()
+    chosen = set(given.only.split(","))
+    figures: dict[str, float] = {}
+    if "quality" in chosen:
+        ratio, classes = quality(given.seconds, given.seeds, device(given.threads))
+        figures |= {"fd_default_over_dcgan": ratio, "classes_min": classes}
+    if "speed" in chosen:
+        figures |= speed(given.speed_seconds, given.threads)
+    if "page" in chosen:
+        figures["page_update_ms"] = page_update_ms(given.history, given.threads)
+    if "ring" in chosen:
+        figures["ring_modes_min"] = ring_modes(given.ring_seconds, given.ring_seeds, device(given.threads))
+    rounded = {name: round(value, 3) for name, value in figures.items()}
+    print(json.dumps({**rounded, "threads": given.threads, "device": device(given.threads).kind}))
 
 
 if __name__ == "__main__":

@@ -56,16 +56,17 @@ class Reference:
     beside: float
 
     @classmethod
-    def of(cls, data: DataSet, pause: Pause) -> Reference:
-        """Looks at up to ``SAMPLES`` + ``POOL`` pictures of ``data``, calling ``pause`` between batches."""
+    def of(cls, data: DataSet, pause: Pause, samples: int = 0) -> Reference:
+        """Looks at up to ``samples`` + ``POOL`` pictures of ``data``, calling ``pause`` between batches."""
+        samples = samples or SAMPLES
         place = data.images.device
         judge = open_judge(data, place)
-        rows = torch.randperm(len(data), generator=Randomness(0, CPU).generator("reference"))[: SAMPLES + POOL]
+        rows = torch.randperm(len(data), generator=Randomness(0, CPU).generator("reference"))[: samples + POOL]
         raw = torch.cat(list(_looked(judge, data, rows, pause)))
         centre = raw.mean(0)
         unit = (raw - centre).square().mean().sqrt().clamp(min=1e-6)
         features = (raw - centre) / unit
-        count = min(SAMPLES, len(rows) // 2)
+        count = min(samples, len(rows) // 2)
         instead, pool = features[:count], features[count:]
         gaussian = Gaussian.of(pool)
         floor = frechet_distance(Gaussian.of(instead), gaussian)
