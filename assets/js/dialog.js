@@ -17,7 +17,7 @@ const isOwn = (item) => isGenerator(item) && item.kind === "sticker_training";
 function destinations(item) {
   if (isPicture(item)) return ["style-photo", "style-picture"];
   if (isText(item)) return ["text-prompt", "image-prompt"];
-  return isGenerator(item) && !isOwn(item) ? ["sample-generator"] : [];
+  return isGenerator(item) && !isOwn(item) ? ["training-run", "sample-generator"] : [];
 }
 
 function download(item, words = t("item.download")) {

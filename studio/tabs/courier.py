@@ -40,7 +40,7 @@ class Courier:
         self.tabs = tabs
         self.library = library
         self.element = widget("courier", "courier", None, events=("deliver",))
-        targets: list[Component] = [component for tab in tabs.values() for component in [*tab.targets, tab.film]]
+        targets: list[Component] = [one for tab in tabs.values() for one in [*tab.targets, tab.film, tab.stage]]
         outputs = list(dict.fromkeys([self.element, pages, library.grid, *targets]))
         # one message may come while another is under way, which gradio would drop by default
         self.element.deliver(self.deliver, [library.filter], outputs, trigger_mode="multiple", **QUIET)
@@ -100,6 +100,9 @@ class Courier:
             return self._filled(to.split("-")[0], {"prompt": words}, owner, language)
         if to == "sample-generator" and item.kind == "training" and item.name.endswith(".safetensors"):
             return self._filled("sample", {"generator": item.digest}, owner, language)
+        if to == "training-run" and item.kind == "training" and item.job_id:
+            run = self.tabs["training"].past(owner, item.job_id, language)
+            return {**run, self.pages: gr.Tabs(selected="training"), **self._say("focus", kind="training")}
         if to == "image-weights" and item.kind == OWN_KIND and item.name.endswith(".safetensors"):
             settings = {"weights": item.digest, "model": item.recipe.get("model")}
             return self._filled("image", settings, owner, language)

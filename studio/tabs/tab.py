@@ -15,7 +15,8 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from pipelines.base import Request
-from studio.engine.job import Job
+from pipelines.errors import StudioError
+from studio.engine.job import LIVE, Job
 from studio.locales import Language, language_of
 from studio.owners import owner_of
 from studio.tabs.film import cards
@@ -155,6 +156,17 @@ class Tab(ABC):
                 yield update
         if alone:
             yield carried
+
+    def past(self, owner: str, job_id: str, language: Language) -> Updates:
+        """The stage as it was when a job of ``owner`` that is over ended. Raises ``StudioError`` while another runs."""
+        if self.studio.jobs.list(owner, self.kinds, LIVE, 1):
+            raise StudioError(
+                "run.live", "Something of yours still runs in that tab, and is shown there. Stop it first, or compare."
+            )
+        view = self.make_view(self.studio.jobs.get(owner, job_id), language)
+        for event in self.studio.jobs.events(owner, job_id):
+            view.take(event)
+        return {self.stage: view.show()}
 
     def make_view(self, job: Job, language: Language) -> View:
         """The view of a job, which calls the model as the menu does."""

@@ -183,3 +183,22 @@ def test_two_recipes_learn_side_by_side_and_stop_together(person: Person) -> Non
     assert len(person.status()["running"]) == 2
     stop(person)
     person.sees_idle_device()
+
+
+def test_a_run_in_the_library_is_seen_again_and_goes_on(person: Person) -> None:
+    begin(person, seconds=3)
+    person.sees_state("training", "done")
+    person("training-reset").click()
+    expect(person("training-result .empty").first).to_be_visible()
+    person.go("library")
+    person("library-grid [data-kind=training]").filter(has_not=person.page.locator("img")).first.click()
+    person("item-dialog summary").click()
+    person.page.get_by_role("menuitem", name="to see the run").click()
+    expect(person(CURVES)).to_be_visible()
+    expect(person("training-samples img").first).to_be_visible()
+    before = step_of(person)
+    person("steer-continue").click()
+    person.page.wait_for_function(
+        "before => +document.getElementById('training-step').textContent.replace(/\\D/g, '') > before", arg=before
+    )
+    person.sees_state("training", "done")
