@@ -99,6 +99,14 @@ def own_data(request: TrainingRequest, read: Callable[[str], bytes], between: Ca
     return DataSet(request.dataset, pictures, torch.from_numpy(labels).long(), (), digest_of(images, labels))
 
 
+def stand_in(request: TrainingRequest) -> DataSet | None:
+    """One black picture in the place of the person's own, to build networks for; None where ``request`` names none."""
+    if request.pictures is None:
+        return None
+    picture = torch.zeros(1, 3, request.edge, request.edge, dtype=torch.uint8)
+    return DataSet(request.dataset, picture, torch.zeros(1, dtype=torch.int64), (), "")
+
+
 def _idx(info: DataSetInfo) -> tuple[Bytes, Bytes]:
     """Pictures (N, S, S, 1) and labels (N,)."""
     images, labels = read_idx(info.images.read_bytes(), 3), read_idx(info.labels.read_bytes(), 1)

@@ -22,7 +22,7 @@ from pipelines.film import BACKGROUND, there_and_back
 from pipelines.pictures import png
 from pipelines.requests import ExploreRequest, TrainingRequest
 from pipelines.training.checkpoints import BrokenCheckpoint, unpack
-from pipelines.training.data import DataSet, load_dataset, to_bytes
+from pipelines.training.data import DataSet, load_dataset, own_data, stand_in, to_bytes
 from pipelines.training.generator_file import Generator
 from pipelines.training.generator_file import unpack as unpack_generator
 from pipelines.training.latent_plane import Plane, between, principal_directions, random_directions, raster
@@ -58,7 +58,7 @@ class ExplorePipeline(Pipeline):
         """
         if self._device is None:
             raise RuntimeError("run before load")
-        generator, data = opened(turn.read(request.generator), self._device)
+        generator, data = opened(turn.read(request.generator), self._device, turn)
         refuse(request, generator)
         self._held = sum(tensor.numel() * tensor.element_size() for tensor in generator.network.state_dict().values())
         try:
@@ -127,18 +127,27 @@ class Expedition:
         return pictures
 
 
-def opened(file: bytes, device: Device) -> tuple[Generator, Callable[[], DataSet]]:
+def opened(file: bytes, device: Device, turn: Turn) -> tuple[Generator, Callable[[], DataSet]]:
     """The generator in ``file``, and what gives the data it learned from. Raises ``StudioError`` for other files."""
     try:
         position, tensors = unpack(file)
     except BrokenCheckpoint:  # so it is a generator's file, or none at all
         generator = unpack_generator(file, device.torch_device)
         settings = json.loads(generator.header.get("settings", "{}"))
-        return generator, lambda: load_dataset(str(settings.get("dataset", "")))
-    training = Loop(TrainingRequest.model_validate(position.request), device)
+        if not settings.get("pictures"):
+            return generator, lambda: load_dataset(str(settings.get("dataset", "")))
+        return generator, lambda: learned_from(TrainingRequest.model_validate(settings), turn)
+    request = TrainingRequest.model_validate(position.request)
+    training = Loop(request, device, stand_in(request))
     training.restore(position, tensors)
     network = training.recipe.generator[1].eval()
-    return Generator(network, training.recipe.shape, {}), lambda: training.data
+    return Generator(network, training.recipe.shape, {}), lambda: learned_from(request, turn)
+
+
+def learned_from(request: TrainingRequest, turn: Turn) -> DataSet:
+    """What a training of ``request`` learns from."""
+    own = own_data(request, turn.read, turn.checkpoint)
+    return load_dataset(request.dataset) if own is None else own
 
 
 def refuse(request: ExploreRequest, generator: Generator) -> None:

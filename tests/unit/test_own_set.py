@@ -11,13 +11,15 @@ from PIL import Image
 
 from pipelines.base import Mark
 from pipelines.errors import StudioError
-from pipelines.requests import TrainingRequest
+from pipelines.requests import ExploreRequest, TrainingRequest
 from pipelines.training import own_set
+from pipelines.training.checkpoints import CheckpointFolder
 from pipelines.training.data import own_data
+from pipelines.training.explorer import ExplorePipeline
 from pipelines.training.own_set import Crop, look, read_pictures, squared
 from studio.tabs.own import SET, STICKERS, OwnPictures
 from tests.own import drawn, own_files, own_zip, zip_of
-from tests.unit.training_runs import state, tiny, train
+from tests.unit.training_runs import CPU, generator, result, state, tiny, train
 from tests.unit.turns import FreeTurn
 
 WIDE = Image.new("RGBA", (64, 16), (255, 0, 0, 255))
@@ -132,3 +134,17 @@ def test_a_request_names_own_pictures_only_where_they_are_the_data() -> None:
     assert set(pictures.named({**asked, "dataset": "mnist"}, posted)) == {"recipe", "conditional", "dataset"}
     with pytest.raises(StudioError, match="no pictures yet"):
         pictures.named(asked, ("model", None, SET))
+
+
+@pytest.mark.parametrize("view", ["plane", "near"])
+def test_what_own_pictures_became_is_explored_while_it_learns_and_after(view: str, tmp_path: Path) -> None:
+    pictures = own_zip(50)
+    digest = hashlib.sha256(pictures).hexdigest()
+    events = train(tiny(dataset="own", pictures=digest, steps=2), FreeTurn(tmp_path, {digest: pictures}))
+    snapshot = CheckpointFolder(tmp_path).paths()[0].read_bytes()
+    explorer = ExplorePipeline()
+    explorer.load(None, CPU, lambda *_: None)
+    for file in (generator(events), snapshot):
+        turn = FreeTurn(tmp_path, {"b" * 64: file, digest: pictures})
+        request = ExploreRequest.parse({"generator": "b" * 64, "seed": 7, "view": view, "cells": 3})
+        assert result(list(explorer.run(request, turn))).artifacts
