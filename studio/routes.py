@@ -1,4 +1,4 @@
-"""The routes beside the page: made files, a job's pictures, the status strip, static files, health.
+"""The routes beside the page: made files, a job's pictures, the status strip, static files.
 
 Every file is looked up for the owner who asks; gradio's own file route is not per person, so nothing private goes
 through it.
@@ -60,10 +60,6 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/status")
     def status(request: Request) -> dict[str, Any]:
         return _status(studio, owner_of(request))
-
-    @router.get("/healthz")
-    def health() -> dict[str, str]:
-        return {"status": "ok", "worker": studio.jobs.status().worker}
 
     return router
 

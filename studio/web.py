@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.health import health_routes
 from studio.lean import no_matplotlib, no_stubs
 from studio.owners import GiveCookie
 from studio.routes import routes
@@ -40,6 +41,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.studio = studio
     app.include_router(routes(studio))
     app.include_router(run_routes(studio))
+    app.include_router(health_routes(studio))
     app.mount("/assets/studio", StaticFiles(directory=ASSETS), name="studio-assets")
     app.add_middleware(SafeHeaders)
     app.add_middleware(GiveCookie, secure=settings.cookie_secure)

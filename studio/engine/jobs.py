@@ -168,6 +168,10 @@ class JobService:
 
     # ------------------------------------------------------------------------------------- looking
 
+    def totals(self) -> list[tuple[str, str, int, float]]:
+        """Of everybody: kind, state, how many, and their device seconds up to their last end."""
+        return self._rows.totals()
+
     def get(self, owner: str, job_id: str) -> Job:
         job = self._rows.owned(owner, job_id)
         return replace(job, device_seconds=self._dispatch.device_seconds(job))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from studio.engine.events import EventLog
@@ -69,6 +69,13 @@ class JobRows:
             query = query.where(JobRow.state.in_(states))
         with self._database.read() as session:
             return [_job(row) for row in session.scalars(query)]
+
+    def totals(self) -> list[tuple[str, str, int, float]]:
+        """How many jobs there are of each kind and state, and their device seconds up to their last end."""
+        query = select(JobRow.kind, JobRow.state, func.count(), func.sum(JobRow.device_seconds))
+        with self._database.read() as session:
+            rows = session.execute(query.group_by(JobRow.kind, JobRow.state).order_by(JobRow.kind, JobRow.state))
+            return [(kind, state, count, float(seconds or 0.0)) for kind, state, count, seconds in rows]
 
     def move(
         self,

@@ -1,0 +1,67 @@
+"""What a machine asks of the studio: does the page live, can it work, and how is it doing, in Prometheus' format.
+
+Names no person and no prompt: numbers by kind of job and by model only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from studio.services import Studio
+
+
+def health_routes(studio: Studio) -> APIRouter:
+    """All of them, bound to ``studio``."""
+    router = APIRouter()
+    registry = CollectorRegistry()
+    registry.register(StudioCollector(studio))
+    ProcessCollector(namespace="atelier_web", registry=registry)
+
+    @router.get("/healthz")
+    def alive() -> dict[str, str]:
+        return {"status": "ok", "worker": studio.jobs.status().worker}
+
+    @router.get("/readyz")
+    def ready() -> JSONResponse:
+        worker = studio.jobs.status().worker
+        return JSONResponse({"worker": worker}, 200 if worker == "ready" else 503)
+
+    @router.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+class StudioCollector(Collector):
+    """Asked at each scrape: nothing is counted twice, and a restart loses nothing, as the database is what counts."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._studio.jobs.status()
+        yield GaugeMetricFamily("atelier_worker_ready", "1 while the worker takes jobs", float(now.worker == "ready"))
+        yield GaugeMetricFamily("atelier_memory_bytes", "Bytes of models on the device", now.memory_used)
+        yield GaugeMetricFamily("atelier_memory_limit_bytes", "Bytes that models may take", now.memory_total)
+        models = GaugeMetricFamily("atelier_model_bytes", "Bytes of each model in memory", labels=["model"])
+        for model, size in now.resident:
+            models.add_metric([model], size)
+        yield models
+        yield GaugeMetricFamily("atelier_jobs_waiting", "Jobs in the queue", now.queued)
+        jobs = GaugeMetricFamily("atelier_jobs", "Jobs there are, by kind and state", labels=["kind", "state"])
+        seconds = CounterMetricFamily("atelier_device_seconds", "Device seconds of jobs", labels=["kind"])
+        used: dict[str, float] = {}
+        for kind, state, count, spent in self._studio.jobs.totals():
+            jobs.add_metric([kind, state], count)
+            used[kind] = used.get(kind, 0.0) + spent
+        for kind, spent in used.items():
+            seconds.add_metric([kind], spent)
+        yield jobs
+        yield seconds
