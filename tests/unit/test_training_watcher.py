@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipelines.base import Cancelled, Diagnosis, Mark, Metrics
 from pipelines.training import reference, session, watcher
@@ -120,12 +121,17 @@ def test_measuring_takes_no_more_than_its_share_of_the_time(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("eager")
-def test_the_table_has_the_figures_where_they_were_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_and_tensorboards_file_have_the_figures_where_they_were_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watcher, "MEASURE_STEPS", 3)
     history = History(emitted(train(tiny(steps=3), FreeTurn(tmp_path)), tmp_path))
     rows = list(csv.DictReader(io.StringIO("".join(_lines(history)))))
     assert [row["frechet"] == "" for row in rows] == [True, True, False]
     assert all(row["generator"] for row in rows)
+    reader = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    told = [(event.step, event.value) for event in reader.Scalars("frechet/frechet")]
+    assert told == [(3, pytest.approx(float(rows[-1]["frechet"])))]
 
 
 def test_the_figures_have_charts_with_titles_in_both_languages() -> None:
