@@ -146,6 +146,8 @@ class TrainingRequest(Request):
     ``averaging`` is how much of itself the averaged network keeps at each step. ``begin``: the sha256 of a snapshot of
     another training, ``parent``, to go on from with other settings. ``beside``: the training it is compared with.
 
+    ``fit``: width and batch are chosen by a trial of the machine, where there is a time budget.
+
     The data set "own" is a zip of a person's ``pictures``, which they call ``name``: squares of ``edge`` pixels, the
     centre of each picture or all of it with white around.
     """
@@ -154,6 +156,7 @@ class TrainingRequest(Request):
     dataset: str = "fashion-mnist"
     seconds: float = Field(60, ge=0, le=7 * 86400)
     steps: int = Field(0, ge=0, le=1_000_000)
+    fit: bool = False
     width: int = Field(16, ge=4, le=256)
     batch: int = Field(64, ge=2, le=1024)
     latent: int = Field(64, ge=2, le=512)

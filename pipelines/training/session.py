@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,9 +26,10 @@ from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
-from pipelines.training.data import own_data
+from pipelines.training.data import DataSet, own_data
 from pipelines.training.event_log import TensorBoardLog
-from pipelines.training.kinship import difference
+from pipelines.training.fit import Choice, trial
+from pipelines.training.kinship import CHOSEN, difference
 from pipelines.training.loop import Loop, is_sound
 from pipelines.training.marks import mark
 from pipelines.training.outcome import outcome
@@ -54,8 +56,10 @@ class Session:
         self._snapshots = Snapshots(turn.workspace, turn.room)
         self._found, self._skipped = self._newest()
         self.request = _with_seed(request, self._found[0] if self._found else None)
+        data = own_data(self.request, turn.read, turn.checkpoint)
+        self._fitted = self._fit(device, data)
         self._refuse_other()
-        self.loop = Loop(self.request, device, own_data(self.request, turn.read, turn.checkpoint))
+        self.loop = Loop(self.request, device, data)
         self._watcher = Watcher(self.loop)
         self._helm = Helm(self.loop, self._snapshots, self._restore)
         own = recipe_info(request.recipe).limits
@@ -101,6 +105,20 @@ class Session:
             )
         return None, skipped
 
+    def _fit(self, device: Device, data: DataSet | None) -> Choice | None:
+        """Lets the machine choose width and batch where that is asked; a resume goes on with what was chosen."""
+        if not self.request.fit:
+            return None
+        settings: dict[str, Any] = {"fit": False}
+        choice = None
+        if self._found is not None:
+            settings = {name: self._found[0].request[name] for name in CHOSEN}
+        elif self.request.seconds and self.request.begin is None:
+            choice = trial(self.request, device, data, self.turn.checkpoint)
+            settings |= {"width": choice.width, "batch": choice.batch}
+        self.request = self.request.model_copy(update=settings)
+        return choice
+
     def _refuse_other(self) -> None:
         """Only budgets may change between a checkpoint and the request that goes on from it."""
         other = difference(self.request, self._found[0].request) if self._found else None
@@ -125,6 +143,9 @@ class Session:
             yield from self._branch(self.request.begin)
         else:
             yield from self._save()
+        if (fitted := self._fitted) is not None:
+            found = {"width": fitted.width, "batch": fitted.batch, "rate": round(fitted.rate, 1)}
+            yield mark(self.loop, "fitted", "width {width}, batch {batch} chosen: {rate} steps a second", **found)
         yield Steered(self.loop.values)
         yield self._progress()
         yield self._draw()

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.errors import StudioError
 from pipelines.requests import TrainingRequest
-from pipelines.training.kinship import check_branch
+from pipelines.training.kinship import CHOSEN, check_branch
 from pipelines.training.snapshots import Snapshot, Snapshots, position_in
 from studio.engine.job import Job
 
@@ -41,7 +41,9 @@ def branch_of(job: Job, snapshot: bytes, changes: Mapping[str, Any]) -> dict[str
     All but the ``begin``. Raises ``StudioError`` for what cannot change, and where no time would be left.
     """
     position = position_in(snapshot)
-    values = {**job.request, **position.get("steered", {}), **changes, "parent": job.id, "begin": None}
+    chosen = {name: position["request"][name] for name in CHOSEN} if job.request.get("fit") else {}
+    asked = {**job.request, **chosen, **position.get("steered", {}), **changes}
+    values = {**asked, "parent": job.id, "beside": "", "begin": None}
     request = TrainingRequest.parse(values)
     check_branch(request, position["request"])
     for name, used in (("seconds", position["seconds"]), ("steps", position["step"])):

@@ -180,6 +180,7 @@ class TrainingTab(Tab):
             with gr.Row(elem_classes="pair"):
                 controls.number("seconds")
                 controls.number("steps")
+            controls.checkbox("fit")
             self.rivals.lay()
         with more(self.kind):
             self.form.lay_numbers()
