@@ -143,6 +143,8 @@ class TrainingRequest(Request):
     each step. ``instance_noise`` is a standard deviation and fades over the run. ``augment``: the discriminator sees
     pictures shifted, cut and recoloured; auto: where there are fewer than 10,000. ``warmup`` is the share of the run
     over which the divergence comes to its weight ``beta``; ``free_bits`` are nats for each number of the code.
+    ``dynamic_rates`` lets the discriminator's learning rate follow how right it is, ``sample_balance`` leaves out or
+    repeats its updates, ``gradient_penalty`` and ``spectral_norm`` add what a recipe does not have of its own.
     ``averaging`` is how much of itself the averaged network keeps at each step. ``begin``: the sha256 of a snapshot of
     another training, ``parent``, to go on from with other settings. ``beside``: the training it is compared with.
 
@@ -172,6 +174,10 @@ class TrainingRequest(Request):
     beta: float = Field(1.0, ge=0, le=100)
     warmup: float = Field(0.1, ge=0, le=1)
     free_bits: float = Field(0.0, ge=0, le=10)
+    dynamic_rates: bool = False
+    sample_balance: bool = False
+    gradient_penalty: bool = False
+    spectral_norm: bool = False
     averaging: float = Field(0.995, ge=0, lt=1)
     pictures: Digest | None = None
     name: Annotated[str, StringConstraints(max_length=80, strip_whitespace=True)] = ""
@@ -229,7 +235,7 @@ class TrainingRequest(Request):
         return tuple(digest for digest in (self.pictures, self.begin) if digest is not None)
 
     def steering(self, changes: Mapping[str, Any]) -> dict[str, Scalar]:
-        """Settings that the recipe looks at and that may change while it trains, and the fields of ``TrainingAction``."""
+        """Settings the recipe looks at and that may change while it trains, and the fields of ``TrainingAction``."""
         recipe = recipe_info(self.recipe)
         actions = ("only", "rewind") if recipe.adversarial else ("rewind",)
         known = (*recipe.steerable, *actions)

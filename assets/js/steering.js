@@ -60,20 +60,42 @@ class Panel {
   }
 
   dial(name) {
-    const {step, scaled} = this.settings[name], id = `steer-${name.replaceAll("_", "-")}`;
+    const {switch: turns, choices} = this.settings[name], id = `steer-${name.replaceAll("_", "-")}`;
+    const parts = turns ? this.toggle(name, id) : choices ? this.choice(name, id, choices) : this.number(name, id);
+    return el("div.steer-dial", {title: t(`help.training.${name}`)}, el("label", {for: id}, t(`field.${name}`)), el("div.steer-value", {}, parts));
+  }
+
+  toggle(name, id) {
+    const box = el("input", {id, type: "checkbox", role: "switch", onchange: () => this.give(name, box.checked)});
+    this.rows.set(name, {box, at: 0, put: (value) => { box.checked = value; }});
+    return box;
+  }
+
+  choice(name, id, choices) {
+    const box = el("select", {id, onchange: () => this.give(name, box.value)}, choices.map((one) => el("option", {value: one}, t(`name.${name}.${one}`))));
+    this.rows.set(name, {box, at: 0, put: (value) => { box.value = value; }});
+    return box;
+  }
+
+  number(name, id) {
+    const {step, scaled} = this.settings[name];
     const box = el("input", {id, type: "number", step: "any", inputmode: "decimal", onchange: () => this.set(name, box.value)});
     const by = (words, turn, key) => button(words, {class: "btn steer-turn", "aria-label": `${t(`field.${name}`)} ${t(`steer.${key}`)}`, onclick: () => this.set(name, short(turn(+box.value)))});
     const turns = scaled ? [by("÷2", (value) => value / 2, "half"), by("×2", (value) => value * 2, "double")] : [by("−", (value) => value - step, "less"), by("+", (value) => value + step, "more")];
-    this.rows.set(name, {box, at: 0});
-    return el("div.steer-dial", {title: t(`help.training.${name}`)}, el("label", {for: id}, t(`field.${name}`)), el("div.steer-value", {}, turns[0], box, turns[1]));
+    this.rows.set(name, {box, at: 0, typed: true, put: (value) => { box.value = short(value); }});
+    return [turns[0], box, turns[1]];
   }
 
-  /** Sends a new value at once, or keeps it for a branch. Nothing is checked here: the answer is a sentence. */
+  /** What was typed as a number; nothing typed is nothing asked. Nothing else is checked: the answer is a sentence. */
   set(name, typed) {
-    const row = this.rows.get(name), value = String(typed).trim() === "" ? null : +typed;
-    if (value === null) return this.settle(name);
-    row.box.value = short(value);
-    row.at = performance.now();
+    if (String(typed).trim() === "") return this.settle(name);
+    this.rows.get(name).put(+typed);
+    this.give(name, +typed);
+  }
+
+  /** Sends a new value at once, or keeps it for a branch. */
+  give(name, value) {
+    this.rows.get(name).at = performance.now();
     if (this.live) this.ask({[name]: value});
     else this.wanted[name] = value;
     setTimeout(() => this.settle(name), PATIENCE + 50);
@@ -81,9 +103,9 @@ class Panel {
 
   /** The box says what the training says, unless somebody is typing or it has not had time to hear. */
   settle(name) {
-    const {box, at} = this.rows.get(name), stands = this.live ? this.steer.values[name] : this.wanted[name] ?? this.steer.values[name];
-    if (document.activeElement === box || performance.now() - at < PATIENCE) return;
-    box.value = short(stands);
+    const {box, at, typed, put} = this.rows.get(name), stands = this.live ? this.steer.values[name] : this.wanted[name] ?? this.steer.values[name];
+    if ((typed && document.activeElement === box) || performance.now() - at < PATIENCE) return;
+    put(stands);
   }
 
   ask(changes) {

@@ -30,7 +30,8 @@ class Position:
     """Where a training was: ``step`` updates done in ``seconds`` of training, at ``rate`` times the learning rate.
 
     ``request`` is the request as plain values, ``steered`` what a person has changed of it since; ``rollbacks`` counts
-    how often the training went back, ``lone`` the updates of one side alone that were asked for.
+    how often the training went back, ``lone`` the updates of one side alone that were asked for; ``balance`` is what
+    the balance helpers remember.
     """
 
     step: int
@@ -40,6 +41,7 @@ class Position:
     rollbacks: int = 0
     steered: dict[str, Any] = field(default_factory=dict)
     lone: int = 0
+    balance: dict[str, Any] = field(default_factory=dict)
 
 
 class BrokenCheckpoint(Exception):  # noqa: N818 - says what it is

@@ -29,6 +29,9 @@ class Dials:
     free_bits: float = 0.0
     averaging: float = LONGEST
     augment: str = "off"
+    dynamic_rates: bool = False
+    sample_balance: bool = False
+    gradient_penalty: bool = False
     #: what a training that went back slows itself down by
     slowed: float = 1.0
     #: of the budget used so far, 0 to 1: what warm-ups go by

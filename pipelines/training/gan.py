@@ -22,9 +22,11 @@ from pipelines.training.ema import average, averaged_copy, decay
 from pipelines.training.losses import AdversarialLoss, smoothed
 from pipelines.training.networks import GENERATORS, build
 from pipelines.training.optimizers import adam
-from pipelines.training.penalties import Penalty
+from pipelines.training.penalties import R1, Penalty
 from pipelines.training.recipe import Recipe
 from pipelines.training.shape import Shape
+
+REPEATED = 10**9  # updates that a helper adds are numbered from here, above those of all steps
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,18 @@ class Gan(Recipe):
     def step(self, step: int, rows: Tensor) -> Tensor:
         """See ``Recipe``; the losses of both, the share of real and of fake pictures told right, the penalty."""
         self.tune()
-        turns = self.dials.d_steps
-        for turn in range(step * turns, step * turns + turns - 1):
+        turns, updates = self.dials.d_steps, self.balance.updates() if self.dials.sample_balance else 1
+        for turn in range(step * turns, step * turns + (turns - 1 if updates else 0)):
             self._teach_once_more(turn, len(rows))
+        if updates > 1:
+            self._teach_once_more(REPEATED + step, len(rows))
         batch = Batch(self.data.batch(rows), self.labels(rows))
         fake = self._make("noise", step, batch)
-        judged = self._teach_discriminator(step * turns + turns - 1, batch, fake.detach())
+        judged = self._teach_discriminator(step * turns + turns - 1, batch, fake.detach(), learns=updates > 0)
         loss = self._teach_generator(step, batch, fake)
         average(self._averaged, self._generator, decay(step, self.dials.averaging))
+        if self.dials.dynamic_rates or self.dials.sample_balance:  # which have to wait for the device
+            self.balance.watch(float(judged[1] + judged[2]) / 2, self.dials.dynamic_rates)
         return torch.stack([loss, *judged, *self.memory.values()])
 
     def alone(self, side: str, step: int, number: int) -> None:
@@ -123,18 +129,21 @@ class Gan(Recipe):
         rows = torch.randint(len(self.data), (count,), generator=drawn).to(self._place)
         return Batch(self.data.batch(rows), self.labels(rows))
 
-    def _teach_discriminator(self, turn: int, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss without penalty, share of real pictures and share of fake ones told right."""
+    def _teach_discriminator(
+        self, turn: int, batch: Batch, fake: Tensor, learns: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss without penalty, share of real pictures and share of fake ones told right. It may only be asked."""
         batch = batch._replace(real=self._seen("real", turn, batch.real))
         fake = self._seen("fake", turn, fake)
         on_real, on_fake = self._judge(batch, fake)
         loss = self.ingredients.loss.discriminator(on_real, on_fake)
         if self.dials.label_smoothing:
             loss = smoothed(loss, on_real, self.dials.label_smoothing)
-        self.optimizers["d"].zero_grad()
-        total = loss + self._penalty(turn, batch, fake)
-        total.backward()  # type: ignore[no-untyped-call]
-        self.optimizers["d"].step()
+        if learns:
+            self.optimizers["d"].zero_grad()
+            total = loss + self._penalty(turn, batch, fake)
+            total.backward()  # type: ignore[no-untyped-call]
+            self.optimizers["d"].step()
         with torch.no_grad():
             return loss.detach(), *self.ingredients.loss.told_apart(on_real, on_fake)
 
@@ -157,12 +166,15 @@ class Gan(Recipe):
     def _penalty(self, turn: int, batch: Batch, fake: Tensor) -> Tensor | float:
         """Now and then, and as much stronger (lazy regularisation, Karras et al. 2020, section 3.1)."""
         penalty, every = self.ingredients.penalty, self.dials.penalty_every
+        if penalty is None and self.dials.gradient_penalty:
+            penalty = R1
         if penalty is None or self.dials.gamma == 0 or turn % every:
             return 0.0
         drawn = self.randomness.generator("between", turn)
         shares = torch.rand(len(fake), generator=drawn, device=self._place)
         value = penalty.measure(lambda pictures: self._verdicts(pictures, batch.labels), batch.real, fake, shares)
-        self.memory["penalty"].copy_(value.detach())
+        if "penalty" in self.memory:  # one that was added is in no curve
+            self.memory["penalty"].copy_(value.detach())
         return penalty.factor * self.dials.gamma * every * value
 
     def _seen(self, purpose: str, number: int, pictures: Tensor) -> Tensor:

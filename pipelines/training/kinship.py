@@ -1,4 +1,4 @@
-"""What may differ between a training and the state it goes on from. Plain data, no torch, so that the page can refuse."""
+"""What may differ between a training and the state it goes on from. No torch, so that the page can refuse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUDGET = frozenset({"seconds", "steps"})
 #: what a training takes over from its checkpoint where the machine has chosen
 CHOSEN = ("fit", "width", "batch")
 #: and these between a snapshot and a training that branches from it
-BRANCHED = BUDGET | set(STEERABLE) | {"seed", "begin", "parent"}
+BRANCHED = BUDGET | set(STEERABLE) | {"seed", "begin", "parent", "beside", "name"}
 
 
 def difference(

@@ -64,7 +64,7 @@ class Loop:
         self.seconds += time.perf_counter() - began
 
     def steer(self, changes: Mapping[str, Scalar]) -> None:
-        """Settings that are others from the next step on. Who gives a learning rate gets it, whatever slowed it down."""
+        """Settings that are others from the next step on. A learning rate counts as given, whatever slowed it before."""
         self.steered = {**self.steered, **changes}
         self.recipe.dials.follow(self.settings)
         if "learning_rate" in changes:
@@ -121,13 +121,15 @@ class Loop:
     def state(self) -> tuple[Position, dict[str, Tensor]]:
         """Position and tensors on the CPU. On a CPU these are the live ones: write them before the next step."""
         request, steered = self.request.model_dump(), dict(self.steered)
-        position = Position(self.step, self.seconds, request, self.rate, self.rollbacks, steered, self.lone)
+        balance = self.recipe.balance.state()
+        position = Position(self.step, self.seconds, request, self.rate, self.rollbacks, steered, self.lone, balance)
         return position, {name: tensor.detach().cpu() for name, tensor in self.recipe.state().items()}
 
     def restore(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
         """Goes to where ``position`` and ``tensors`` were taken; what was not yet read is forgotten."""
         self.recipe.restore(tensors)
         self.step, self.seconds, self.lone = position.step, position.seconds, position.lone
+        self.recipe.balance.restore(position.balance)
         self.steered = dict(position.steered)
         self.recipe.dials.follow(self.settings)
         self.slow_down(position.rate, position.rollbacks)

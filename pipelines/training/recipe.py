@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
+from pipelines.training.balance import Balance
 from pipelines.training.data import DataSet
 from pipelines.training.dials import Dials
 from pipelines.training.optimizers import moments
@@ -30,6 +31,7 @@ class Recipe(ABC):
         self.request = request
         self.data = data
         self.dials = Dials.of(request)
+        self.balance = Balance()
         self.series = tuple(series.name for series in recipe_info(request.recipe).series)
         classes = len(data.classes) if request.conditional else 0
         self.shape = Shape(request.latent, request.width, data.channels, data.size, classes)
@@ -93,7 +95,11 @@ class Recipe(ABC):
         """Every learning rate becomes what the dials say."""
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.dials.rate(name)
+                group["lr"] = self.rate(name)
+
+    def rate(self, name: str) -> float:
+        """The learning rate of the optimizer called ``name``, as the dials say and a helper has turned it."""
+        return self.dials.rate(name) * (self.balance.factor if name == "d" and self.dials.dynamic_rates else 1.0)
 
     def _arithmetic(self) -> torch.autocast:
         return torch.autocast(self._place.type, torch.bfloat16, enabled=self._half)

@@ -101,12 +101,17 @@ STEERABLE = {
     "beta": "beta",
     "warmup": "warm-up",
     "free_bits": "free bits",
+    "augment": "augmentation",
+    "dynamic_rates": "dynamic learning rates",
+    "sample_balance": "sample balance",
+    "gradient_penalty": "gradient penalty",
     "averaging": "averaging",
 }
 SHARED = ("conditional", "width", "batch", "latent", "learning_rate", "averaging")
-RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise", "augment")
+RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise", "augment", "dynamic_rates", "sample_balance")
 TARGETS = (*RIVALS, "label_smoothing")
 SLOPES = ("gamma", "penalty_every")
+ADDED = ("gradient_penalty", *SLOPES)  # for recipes that have no penalty of their own
 #: points want wider, smaller networks, and steps are cheap
 PLANE = {"width": 64, "batch": 128, "latent": 8}
 LARGE = {"batch": 32}  # at 64 pixels and more, where a step takes long
@@ -123,7 +128,7 @@ RECIPES = {
             "Watch the two accuracies: 60 to 90 % is a fair game.",
             about_zh="非饱和逻辑损失加 R1 梯度惩罚：稳定，小图上见效快。看两条判对率：60% 到 90% 说明双方势均力敌。",
             series=(*ADVERSARIAL, PENALTY),
-            settings=(*TARGETS, *SLOPES),
+            settings=(*TARGETS, *SLOPES, "spectral_norm"),
             plane={"gamma": 0.05, "learning_rate": 2e-3},
             slopes=True,
         ),
@@ -135,7 +140,7 @@ RECIPES = {
             "Keeps many kinds of picture alive; watch that the penalty settles.",
             about_zh="每张真图与一张假图两两比较，两边都加梯度惩罚（R1 与 R2）。不容易丢掉种类；留意惩罚是否平稳下来。",
             series=(*ADVERSARIAL, PENALTY),
-            settings=(*RIVALS, *SLOPES),
+            settings=(*RIVALS, *SLOPES, "spectral_norm"),
             defaults={"learning_rate": 2e-3},
             plane={"gamma": 0.05},
             slopes=True,
@@ -148,7 +153,7 @@ RECIPES = {
             "border. Watch its loss: at 2 it tells nothing apart, near 0 it has won.",
             about_zh="判别器各层不许放大差异，只从边界附近的图学习。看它的损失：2 表示分不出真假，接近 0 表示它赢了。",
             series=ADVERSARIAL,
-            settings=RIVALS,
+            settings=(*RIVALS, *ADDED),
             defaults={"d_rate": 2.0},
         ),
         RecipeInfo(
@@ -160,7 +165,7 @@ RECIPES = {
             about_zh="评论家衡量假图离真图有多远，梯度保持在 1；每步要学几次，所以较慢。"
             "看它的损失：先骤降，之后随画质改善回升到 0 附近。",
             series=(*ADVERSARIAL, PENALTY),
-            settings=(*RIVALS, *SLOPES),
+            settings=(*RIVALS, *SLOPES, "spectral_norm"),
             defaults={"learning_rate": 2e-3, "d_steps": 2, "gamma": 10.0, "penalty_every": 1},
             limit=10_000.0,  # a critic's scores have no scale of their own
         ),
@@ -172,7 +177,7 @@ RECIPES = {
             "Watch for the discriminator's loss near 0: then the generator hears nothing.",
             about_zh="用平方代替对数：已经骗过去的假图也会被拉向边界。留意判别器损失接近 0：那时生成器什么也学不到。",
             series=ADVERSARIAL,
-            settings=TARGETS,
+            settings=(*TARGETS, *ADDED, "spectral_norm"),
         ),
         RecipeInfo(
             name="dcgan",
@@ -182,7 +187,7 @@ RECIPES = {
             "Slower to show garments; watch for checkerboards.",
             about_zh="最早的卷积做法：转置卷积、批归一化、小步长。成形较慢；留意棋盘状纹路。",
             series=ADVERSARIAL,
-            settings=TARGETS,
+            settings=(*TARGETS, *ADDED),
             defaults={"learning_rate": 2e-4},
         ),
         RecipeInfo(
@@ -193,7 +198,7 @@ RECIPES = {
             "nothing that holds the discriminator back. Watch it win after a while.",
             about_zh="课堂练习的做法：一个全连接层变成小特征图，再放大、卷积；交叉熵损失，没有任何约束判别器的手段。过一会儿它就会占上风。",
             series=ADVERSARIAL,
-            settings=TARGETS,
+            settings=(*TARGETS, *ADDED, "spectral_norm"),
             defaults={"width": 32},
         ),
         RecipeInfo(
@@ -204,7 +209,7 @@ RECIPES = {
             "Watch for speckled pictures, few kinds of them, and the discriminator far ahead.",
             about_zh="教科书版：全连接层加交叉熵，而且毛病很多。留意满是斑点的图、种类很少，以及判别器遥遥领先。",
             series=ADVERSARIAL,
-            settings=TARGETS,
+            settings=(*TARGETS, *ADDED),
             defaults={"learning_rate": 2e-4, "width": 128, "latent": 100},
             plane={"width": 128, "latent": 100, "batch": 64},
         ),

@@ -47,7 +47,10 @@ def build_recipe(request: TrainingRequest, data: DataSet, device: Device) -> Rec
     name = recipe_info(request.recipe).name
     if name == "vae":
         return Vae(request, data, device)
-    return Gan(request, data, device, on_the_plane(GANS[name]) if data.plane else GANS[name])
+    ingredients = GANS[name]
+    if request.spectral_norm and ingredients.discriminator is StridedDiscriminator:
+        ingredients = replace(ingredients, discriminator=SpectralDiscriminator)
+    return Gan(request, data, device, on_the_plane(ingredients) if data.plane else ingredients)
 
 
 def on_the_plane(ingredients: Ingredients) -> Ingredients:

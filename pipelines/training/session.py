@@ -29,6 +29,7 @@ from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, P
 from pipelines.training.data import DataSet, own_data
 from pipelines.training.event_log import TensorBoardLog
 from pipelines.training.fit import Choice, trial
+from pipelines.training.helping import Helpers
 from pipelines.training.kinship import CHOSEN, difference
 from pipelines.training.loop import Loop, is_sound
 from pipelines.training.marks import mark
@@ -62,6 +63,7 @@ class Session:
         self.loop = Loop(self.request, device, data)
         self._watcher = Watcher(self.loop)
         self._helm = Helm(self.loop, self._snapshots, self._restore)
+        self._helpers = Helpers(self.loop)
         own = recipe_info(request.recipe).limits
         self._limits = own + (math.inf,) * (len(self.loop.series) - len(own))
         self._names = tuple(series.name for series in self.loop.series)
@@ -82,6 +84,7 @@ class Session:
             self.loop.advance()
             last = self.loop.share >= 1 or self.turn.finishing
             yield from self._look(last)
+            yield from self._helpers.told()
             self.turn.checkpoint()
             yield from self._heed()
         yield Progress("saving")

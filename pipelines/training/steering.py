@@ -46,9 +46,16 @@ class Helm:
     def _turn(self, lasting: Mapping[str, Scalar]) -> Iterator[Mark]:
         before = self._loop.values
         self._loop.steer(lasting)
-        for name, value in lasting.items():
-            old, new = _short(before[name]), _short(value)
-            yield mark(self._loop, "steered", "{setting} {old} → {new}", setting=name, old=old, new=new)
+        yield from (self._turned(name, before[name], value) for name, value in lasting.items())
+
+    def _turned(self, name: str, before: Scalar, value: Scalar) -> Mark:
+        if value is True:
+            return mark(self._loop, "switched_on", "{setting} on", setting=name)
+        if value is False:
+            return mark(self._loop, "switched_off", "{setting} off", setting=name)
+        return mark(
+            self._loop, "steered", "{setting} {old} → {new}", setting=name, old=_short(before), new=_short(value)
+        )
 
     def _rewind(self, step: int) -> Mark:
         """To the snapshot after ``step``, its settings included; what came later never happened."""

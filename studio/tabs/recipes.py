@@ -34,7 +34,8 @@ NUMBERS: Mapping[str, float] = {
     "free_bits": 0.05,
     "averaging": 0.001,
 }
-OWN = ("conditional", "augment", *NUMBERS)
+SWITCHES = ("dynamic_rates", "sample_balance", "gradient_penalty", "spectral_norm")
+OWN = ("conditional", "augment", *SWITCHES, *NUMBERS)
 
 
 class RecipeForm:
@@ -58,6 +59,8 @@ class RecipeForm:
                 whole = isinstance(self.controls.default(name), int)
                 self.controls.number(name, step, 0 if whole else None).visible = name in used
         self.lay_augment()
+        for name in SWITCHES:
+            self.controls.checkbox(name).visible = name in used
 
     def lay_augment(self) -> None:
         """Whether pictures are augmented: by itself where there are few."""

@@ -6,10 +6,11 @@ Knows which settings may change and what they are called; the script draws them,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
+from pipelines.requests import TrainingRequest
 from pipelines.training.recipe_names import RECIPES, STEERABLE
 from studio.engine.job import Job
 from studio.tabs.recipes import NUMBERS
@@ -21,8 +22,17 @@ SCALED = ("learning_rate", "d_rate", "gamma", "beta")
 
 def panel() -> gr.HTML:
     """The panel; it shows itself while a training runs or has left snapshots."""
-    steps = {name: {"step": NUMBERS.get(name, 0), "scaled": name in SCALED} for name in STEERABLE}
-    return widget("steering", "training-steering", None, settings=steps)
+    return widget("steering", "training-steering", None, settings={name: _look(name) for name in STEERABLE})
+
+
+def _look(name: str) -> dict[str, Any]:
+    """How a setting is drawn: a switch, a choice of words, or a number."""
+    kind = TrainingRequest.model_fields[name].annotation
+    if kind is bool:
+        return {"switch": True}
+    if words := get_args(kind):
+        return {"choices": list(words)}
+    return {"step": NUMBERS.get(name, 1), "scaled": name in SCALED}
 
 
 def steering_of(job: Job, values: Mapping[str, Any]) -> dict[str, Any]:
