@@ -38,6 +38,10 @@ class Studio:
     def __init__(self, url: str, token: str) -> None:
         self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
+    def close(self) -> None:
+        """Lets the connections go."""
+        self._client.close()
+
     def stream(self, name: str, *values: Any) -> Iterator[Any]:
         """Every answer of an endpoint with one output, as it comes."""
         asked = self._client.post(f"/gradio_api/call/{name}", json={"data": list(values)}).raise_for_status()
