@@ -1,12 +1,13 @@
 """Trains without a page: ``python -m pipelines.training --recipe r1 --data fashion-mnist --seconds 60``.
 
-What comes of it goes to ``--out``, a new folder in ``data/runs`` where none is named. It also holds the checkpoints: the
-same command with that ``--out`` goes on where it was interrupted.
+What comes of it goes to ``--out``, a new folder in ``data/runs`` where none is named. It also holds the checkpoints:
+the same command with that ``--out`` goes on where it was interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,16 +16,18 @@ from pathlib import Path
 from pipelines.base import Event, Mark, Metrics, Result, Sample, Scalar
 from pipelines.devices import pick_device
 from pipelines.requests import TrainingRequest
+from pipelines.training.datasets import OWN
 
 
 class AloneTurn:
-    """A ``Turn`` with nobody else there."""
+    """A ``Turn`` with nobody else there. ``files`` are what a request may name, by their sha256."""
 
     finishing = False
     room = 256_000_000
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, files: Mapping[str, bytes] | None = None) -> None:
         self.workspace = workspace
+        self._files = dict(files or {})
         self._began = time.monotonic()
 
     @property
@@ -43,7 +46,7 @@ class AloneTurn:
         yield
 
     def read(self, digest: str) -> bytes:
-        raise FileNotFoundError(f"a training reads no files, and asked for {digest}")
+        return self._files[digest]
 
 
 def report(event: Event, out: Path) -> str | None:
@@ -72,6 +75,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seed", type=int, default=-1)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
+    parser.add_argument("--pictures", type=Path, help="a zip of pictures of your own, in place of --data")
+    parser.add_argument("--edge", type=int, default=32, help="their size in pixels, 32 or 64")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores but one")
     parser.add_argument("--out", type=Path, help="the folder to write to, or to go on from")
@@ -87,16 +92,22 @@ def main() -> None:
     given = arguments()
     names = {"recipe": given.recipe, "dataset": given.data, "seconds": given.seconds, "steps": given.steps}
     further = dict(pair.partition("=")[::2] for pair in given.set)
+    files: dict[str, bytes] = {}
+    if given.pictures is not None:
+        data = given.pictures.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        files = {digest: data}
+        names |= {"dataset": OWN, "pictures": digest, "name": given.pictures.stem[:80], "edge": given.edge}
     request = TrainingRequest.parse({**names, "seed": given.seed, **further})
     device = pick_device(given.device, given.threads)
     if device.threads:
         torch.set_num_threads(device.threads)
-    out = given.out or Path("data", "runs", f"{time.strftime('%Y%m%d-%H%M%S')}-{given.recipe}-{given.data}")
+    out = given.out or Path("data", "runs", f"{time.strftime('%Y%m%d-%H%M%S')}-{given.recipe}-{request.dataset}")
     out.mkdir(parents=True, exist_ok=True)
     pipeline = TrainingPipeline()
     pipeline.load(None, device, lambda *_: None)
     print(f"{device.name}: {device.reason}; {device.threads or 'no'} CPU threads; into {out}")  # noqa: T201
-    for event in pipeline.run(request, AloneTurn(out)):
+    for event in pipeline.run(request, AloneTurn(out, files)):
         line = report(event, out)
         if line:
             print(line, flush=True)  # noqa: T201

@@ -13,6 +13,7 @@ from pipelines.base import Mark
 from pipelines.errors import StudioError
 from pipelines.requests import ExploreRequest, TrainingRequest
 from pipelines.training import own_set
+from pipelines.training.__main__ import main
 from pipelines.training.checkpoints import CheckpointFolder
 from pipelines.training.data import own_data
 from pipelines.training.explorer import ExplorePipeline
@@ -148,3 +149,14 @@ def test_what_own_pictures_became_is_explored_while_it_learns_and_after(view: st
         turn = FreeTurn(tmp_path, {"b" * 64: file, digest: pictures})
         request = ExploreRequest.parse({"generator": "b" * 64, "seed": 7, "view": view, "cells": 3})
         assert result(list(explorer.run(request, turn))).artifacts
+
+
+def test_the_command_line_learns_from_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dogs.zip").write_bytes(own_zip(50))
+    out = tmp_path / "out"
+    small = [word for name in ("width", "latent", "batch") for word in ("--set", f"{name}=4")]
+    given = ["--pictures", str(tmp_path / "dogs.zip"), "--steps", "1", "--device", "cpu", "--threads", "1", *small]
+    monkeypatch.setattr("sys.argv", ["training", *given, "--out", str(out)])
+    main()
+    position, _ = CheckpointFolder(out).load(CheckpointFolder(out).paths()[0])
+    assert (position.request["dataset"], position.request["name"], position.step) == ("own", "dogs", 1)
