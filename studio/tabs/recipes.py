@@ -59,12 +59,17 @@ class RecipeForm:
                 whole = isinstance(self.controls.default(name), int)
                 self.controls.number(name, step, 0 if whole else None).visible = name in used
         self.lay_augment()
-        for name in SWITCHES:
-            self.controls.checkbox(name).visible = name in used
+        self.lay_switches()
 
     def lay_augment(self) -> None:
         """Whether pictures are augmented: by itself where there are few."""
         self.controls.menu("augment", [(str(i18n(f"name.augment.{wish}")), wish) for wish in ("auto", "on", "off")])
+
+    def lay_switches(self) -> None:
+        """What keeps the two sides in balance; those of the first recipe are seen."""
+        used = RECIPES[self.controls.default("recipe")].settings
+        for name in SWITCHES:
+            self.controls.checkbox(name).visible = name in used
 
     def wire(self) -> None:
         """What another recipe changes. Values only where a person chose it: a recipe taken back brings its own."""

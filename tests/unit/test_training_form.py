@@ -25,6 +25,7 @@ def form() -> RecipeForm:
     made = RecipeForm(Controls("training", TrainingRequest))
     made.lay_menu()
     made.lay_augment()
+    made.lay_switches()
     made.controls.keep("dataset", gr.HTML("fashion-mnist"))
     for name in NUMBERS:  # as laid out, but in no row: rows need a page around them
         made.controls.number(name)

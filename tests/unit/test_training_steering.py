@@ -113,7 +113,7 @@ def test_every_setting_that_may_change_changes_what_is_learned(recipe: str) -> N
     def learned(**changes: Any) -> dict[str, torch.Tensor]:
         loop.restore(*begun)
         loop.steer(changes)
-        for _ in range(3):
+        for _ in range(2):
             loop.advance()
         return copied(loop)[1]
 
