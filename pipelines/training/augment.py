@@ -1,7 +1,7 @@
 """Differentiable augmentation: what a discriminator sees of real and of fake pictures alike, in both updates.
 
 Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training", section 3.2 and appendix: colour,
-translation by an eighth, and a cut of half the edge. The generator learns through it, and what it draws stays free of it.
+translation by an eighth, and a cut of half the edge. The generator learns through it; what it draws stays free of it.
 Pictures are (B, C, S, S) in -1 to 1. Knows no networks; every draw comes from a generator that is handed in.
 """
 

@@ -1,7 +1,7 @@
 """A zip of a person's pictures as a GAN or a VAE learns them: no captions, cut or fitted into squares of one size.
 
-The zip is read with the same care as the sticker model's (``PictureZip``). Imports no torch: the page looks at a zip with
-the code that a training reads it with, so what is shown is what is learned.
+The zip is read with the same care as the sticker model's (``PictureZip``). Imports no torch: the page looks at a zip
+with the code that a training reads it with, so what is shown is what is learned.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class SamplePipeline(Pipeline):
 
 @torch.no_grad()
 def _draw(generator: Generator, randomness: Randomness, first: int, request: SampleRequest) -> torch.Tensor:
-    """Pictures uint8 (B, S, S, C) number ``first`` and following, or points (B, 2, 1, 1); truncation scales the noise."""
+    """Pictures uint8 (B, S, S, C) from number ``first`` on, or points (B, 2, 1, 1); truncation scales the noise."""
     numbers = range(first, min(first + BATCH, request.count))
     noise = torch.cat([randomness.noise("sample", number, 1, generator.shape.latent) for number in numbers])
     labels = _labels(request.label, generator.shape.classes, numbers)
