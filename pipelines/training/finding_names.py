@@ -191,6 +191,7 @@ FIXES = {
     info.key: info
     for info in (
         FixInfo("raise_gamma", "Raise the penalty weight to {value}", "惩罚权重提高到 {value}"),
+        FixInfo("penalty", "Hold D back by a gradient penalty", "用梯度惩罚约束判别器"),
         FixInfo("lower_gamma", "Lower the penalty weight to {value}", "惩罚权重降到 {value}"),
         FixInfo("slow_d", "Slow D to {value} times G's rate", "判别器学习率降到生成器的 {value} 倍"),
         FixInfo("hasten_d", "Let D learn at {value} times G's rate", "判别器学习率升到生成器的 {value} 倍"),

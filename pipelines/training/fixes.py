@@ -51,6 +51,9 @@ def times(key: str, signals: Signals, name: str, factor: float, most: float) -> 
 
 
 def raise_gamma(signals: Signals) -> Fix | None:
+    """A penalty that a recipe knows as a helper has to be switched on first."""
+    if signals.settings.get("gradient_penalty") is False:
+        return Fix("penalty", True, {"gradient_penalty": True})
     return becomes("raise_gamma", signals, "gamma", 2 * float(signals.settings.get("gamma", 0)) or 1.0, 100)
 
 

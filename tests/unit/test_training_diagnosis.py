@@ -64,11 +64,7 @@ def test_a_gan_whose_d_runs_away_is_said_so_with_its_share_and_what_slows_d_down
     signals, found = list(replayed("dcgan"))[-1]
     assert [one.key for one in found] == ["d_wins"]
     assert found[0].plain()["text"].startswith("It tells 100 % of real and generated pictures apart")
-    assert [fix.changes for fix in found[0].fixes] == [
-        {"d_rate": 0.5},
-        {"instance_noise": 0.1},
-        {"label_smoothing": 0.1},
-    ]
+    assert {"d_rate": 0.5} in [fix.changes for fix in found[0].fixes]
     assert signals.apart is not None
     assert signals.apart > 0.99
 
@@ -163,6 +159,12 @@ def test_a_fix_that_is_made_is_not_offered_again_and_none_leaves_its_range() -> 
             assert request.steering(fix.changes) == fix.changes, "the studio lets every fix through"
 
 
+def test_a_penalty_that_is_off_is_switched_on_before_it_is_raised() -> None:
+    (one,) = findings(signals(accuracy=0.99, settings={"gradient_penalty": False, "gamma": 1.0}))
+    assert one.fixes[0].plain()["text"] == "Hold D back by a gradient penalty"
+    assert one.fixes[0].changes == {"gradient_penalty": True}
+
+
 def test_a_warm_up_that_is_over_by_then_is_not_lengthened_beyond_the_run() -> None:
     collapsed = {"recent": {"kl": (0.0,) * 50, "active_units": (0.0,) * 50}}
     settings = {"beta": 1.0, "warmup": 0.1, "free_bits": 0.0}
@@ -204,7 +206,7 @@ def test_every_sentence_has_the_same_fields_in_both_languages() -> None:
     for info in FINDINGS.values():
         assert fields(info.text) == fields(info.text_zh), info.key
         assert info.title_zh != info.title
-    assert all(fields(fix.text) == fields(fix.text_zh) == {"value"} for fix in FIXES.values())
+    assert all(fields(fix.text) == fields(fix.text_zh) <= {"value"} for fix in FIXES.values())
     assert set(CONDITIONS) <= set(FINDINGS)
 
 
