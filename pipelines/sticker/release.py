@@ -42,7 +42,9 @@ def release(model: Path, out: Path) -> int:
     for name, part in FOLDERS.items():
         (out / part).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(weights[name], out / part / weights[name].name)
-        shutil.copyfile(model / name / "config.json", out / part / "config.json")
+        config = json.loads((model / name / "config.json").read_text("utf-8"))
+        config.pop("_name_or_path", None)  # where it was trained from is nobody's business
+        (out / part / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     kind: Any = FlowMatchEulerDiscreteScheduler
     kind().save_pretrained(out / "scheduler")
     (out / "model_index.json").write_text(json.dumps(_index(), indent=2) + "\n", "utf-8")

@@ -69,7 +69,8 @@ class ExploreTab(Tab):
 
     def wire(self) -> None:
         super().wire()
-        self.generator.change(self.classes_of, self.told, self.label, **QUIET)
+        # unchecked: the page may tell of a new choice before gradio has noted that there is one
+        self.generator.change(self.classes_of, self.told, self.label, preprocess=False, **QUIET)
         self.ask.go(self.look, self.ask, self.outputs, **QUIET)
 
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:

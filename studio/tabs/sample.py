@@ -50,7 +50,8 @@ class SampleTab(Tab):
 
     def wire(self) -> None:
         super().wire()
-        self.generator.change(self.classes_of, self.told, self.label, **QUIET)
+        # unchecked: the page may tell of a new choice before gradio has noted that there is one
+        self.generator.change(self.classes_of, self.told, self.label, preprocess=False, **QUIET)
 
     def classes_of(self, generator: str | None, label: int | None, request: gr.Request) -> gr.Dropdown:
         """The classes the chosen generator knows; nothing to choose where it knows none."""

@@ -1,5 +1,6 @@
 """Training the networks: a kill costs nothing but time, and what was trained can be put together and opened."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -185,7 +186,10 @@ def test_trained_networks_are_put_together_and_a_missing_one_is_named(tmp_path: 
         (whole / part).rename(whole / f"_{name}")
         (tmp_path / "model").mkdir(exist_ok=True)
         (whole / f"_{name}").rename(tmp_path / "model" / name)
+    config = tmp_path / "model" / "flow" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "_name_or_path": "/home/somebody/model"}))
     size = release(tmp_path / "model", tmp_path / "out")
+    assert "somebody" not in (tmp_path / "out" / "transformer" / "config.json").read_text()
     assert size == sum(file.stat().st_size for file in (tmp_path / "out").rglob("*.safetensors"))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "model_index.json", "scheduler", "transformer", "upscaler", "vae",
