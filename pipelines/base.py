@@ -63,6 +63,7 @@ class Request(BaseModel):
 
     def steering(self, changes: Mapping[str, Any]) -> dict[str, Scalar]:
         """``changes`` as a running job of this request can take them. Raises ``StudioError`` for what it cannot."""
+        del changes
         raise StudioError(
             "steer.kind", "Only the training of a GAN or a VAE can be steered; this is {thing}.", thing=self.title()
         )
@@ -235,9 +236,9 @@ class Steered:
 class Diagnosis:
     """What is going on after ``step``, in words; all of it, so that what was said before is void.
 
-    Each of ``findings`` has a ``key``, a ``severity`` (quiet, good, note or warning), ``title`` and ``text`` in English,
-    the ``values`` that fill the sentence of that key, and ``fixes``, each with ``key``, ``text``, ``values`` and
-    ``changes``: new values by field of the request, which the job can be steered to.
+    Each of ``findings`` has a ``key``, a ``severity`` (quiet, good, note or warning), ``title`` and ``text`` in
+    English, the ``values`` that fill the sentence of that key, and ``fixes``, each with ``key``, ``text``, ``values``
+    and ``changes``: new values by field of the request, which the job can be steered to.
     """
 
     step: int

@@ -292,7 +292,7 @@ class ExploreRequest(Request):
 
     ``view``: "plane" is a sheet of ``cells`` x ``cells`` pictures over the plane through sample ``number`` of ``seed``
     (as ``SampleRequest`` numbers them) along two ``directions``, places running from -1 to 1; "morph" the way from the
-    place (``u``, ``v``) to (``to_u``, ``to_v``); "near" the training pictures nearest to what is drawn at (``u``, ``v``).
+    place (``u``, ``v``) to (``to_u``, ``to_v``); "near" the training pictures nearest to that at (``u``, ``v``).
     """
 
     generator: Digest

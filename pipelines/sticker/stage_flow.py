@@ -120,17 +120,17 @@ def drawn(
     guidance: float,
     pause: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Latents from noise by Euler's method in ``steps`` equal steps, guided away from the unsaid.
+    """Latents from noise by Euler's method in ``steps`` equal steps, guided away from the unsaid in no style.
 
     ``pause`` is called between any two passes through the network.
     """
-    silence = torch.zeros_like(text.mask)
+    silence, plain = torch.zeros_like(text.mask), torch.full_like(styles, len(STYLES))
     for step in range(steps):
         time, nxt = 1 - step / steps, 1 - (step + 1) / steps
         times = torch.full((len(latents),), time, device=latents.device)
         said = net(latents, times, text.states, text.mask, text.pooled, styles, return_dict=False).float()
         pause()
-        unsaid = net(latents, times, text.states, silence, 0 * text.pooled, styles, return_dict=False).float()
+        unsaid = net(latents, times, text.states, silence, 0 * text.pooled, plain, return_dict=False).float()
         latents = latents + (nxt - time) * (unsaid + guidance * (said - unsaid))
         pause()
     return latents

@@ -64,7 +64,7 @@ class Loop:
         self.seconds += time.perf_counter() - began
 
     def steer(self, changes: Mapping[str, Scalar]) -> None:
-        """Settings that are others from the next step on. A learning rate counts as given, whatever slowed it before."""
+        """Settings that are others from the next step on. A learning rate counts as given, whatever slowed it."""
         self.steered = {**self.steered, **changes}
         self.recipe.dials.follow(self.settings)
         if "learning_rate" in changes:

@@ -98,7 +98,7 @@ def test_a_training_that_slowed_itself_down_keeps_the_ratio_of_the_two_rates() -
         ("hinge", {"label_smoothing": 0.3}, False),
         ("hinge", {"instance_noise": 0.3}, True),
         ("r1", {"gamma": 5.0}, True),
-        ("lsgan", {"gamma": 5.0}, False),
+        ("lsgan", {"beta": 5.0}, False),
         ("vae", {"free_bits": 5.0, "warmup": 0.0}, True),
         ("vae", {"instance_noise": 0.3, "d_steps": 4}, False),
     ],
