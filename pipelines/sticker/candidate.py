@@ -25,7 +25,7 @@ class Candidate:
 
     pipe: StickerPipeline
     steps: int = 24
-    guidance: float = 3.0
+    guidance: float = 4.0
 
     def draw(self, wanted: Sequence[Wanted]) -> Tensor:
         """[len(wanted), 4, 64, 64] in -1..1, each sticker from its own seed."""

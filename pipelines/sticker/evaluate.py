@@ -286,7 +286,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path, required=True, help="the folder of all-MiniLM-L6-v2")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--out", type=Path, default=None, help="a folder for the sheets")
     parser.add_argument("--quick", action="store_true", help="400 known ones and each new one once: rougher figures")
     return parser.parse_args()

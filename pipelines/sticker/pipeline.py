@@ -96,7 +96,7 @@ class StickerPipeline(Assembled):
         height: int = LARGE,
         width: int = LARGE,
         num_inference_steps: int = 24,
-        guidance_scale: float = 3.0,
+        guidance_scale: float = 4.0,
         negative_prompt: str | None = None,
         num_images_per_prompt: int = 1,
         generator: torch.Generator | list[torch.Generator] | None = None,

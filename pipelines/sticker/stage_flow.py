@@ -23,7 +23,7 @@ from pipelines.sticker.trainer import compiled, plain_config
 from pipelines.sticker.transformer import StickerTransformer, parameters_of
 
 DROPPED = 0.1
-SHEET_STEPS, SHEET_GUIDANCE = 16, 3.0
+SHEET_STEPS, SHEET_GUIDANCE = 16, 4.0
 
 
 class Examples(Protocol):

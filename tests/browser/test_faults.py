@@ -57,17 +57,16 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
         yield Mortal(tmp_path_factory.mktemp("mortal"), stack)
 
 
-def test_with_no_picture_model_the_image_tab_says_what_can_be_fetched_and_how_large_it_is(
+def test_with_no_model_fetched_the_image_tab_invites_and_says_what_comes_first_and_how_large_it_is(
     mortal: Mortal, new_person: NewPerson
 ) -> None:
     person = new_person(mortal.url)
     person.open("image")
-    models = person("image-result .model")
-    expect(models).not_to_have_count(0)
-    for one in models.all():
-        expect(one).to_contain_text(re.compile(r"\d [GM]B to fetch · needs \d+(\.\d)? GB of memory"))
-    models.filter(has_text="SDXL-Turbo").get_by_role("button").click()
-    expect(person("image-model input")).to_have_value("SDXL-Turbo")
+    expect(person("image-model input")).to_have_value("Stickers")
+    expect(person("image-result .example").first).to_be_visible()
+    expect(person("image-to-fetch")).to_contain_text(re.compile(r"\d MB"))
+    person.choose("image-model", "SDXL-Turbo")
+    expect(person("image-to-fetch")).to_contain_text(re.compile(r"SDXL-Turbo.*\d GB"))
 
 
 def test_a_training_whose_worker_is_killed_says_so_and_goes_on_when_asked(
