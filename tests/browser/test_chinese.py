@@ -106,9 +106,9 @@ def test_a_training_is_watched_in_chinese(chinese: Person) -> None:
     chinese.open("training")
     chinese.number("training-seconds", 2)
     chinese("training-start").click()
-    expect(chinese("training-samples img")).to_be_visible(timeout=60_000)
+    expect(chinese("training-samples img").first).to_be_visible(timeout=60_000)
     found = {"running": leaks(chinese, patterns)}
-    label = chinese("training-curves canvas").get_attribute("aria-label") or ""
+    label = chinese("training-curves .curves-plots").get_attribute("aria-label") or ""
     found["curves"] = [label] if re.search(r"[A-Za-z]{4,}", NAMES.sub("", label)) else []
     chinese.sees_state("training", "done")
     found["done"] = leaks(chinese, patterns)

@@ -41,7 +41,7 @@ def test_four_stickers_are_made_with_transparency_and_carry_their_recipe(person:
     assert (Image.open(io.BytesIO(data)).mode, Image.open(io.BytesIO(data)).size) == ("RGBA", (256, 256))
     recipe = extract(data)
     assert recipe is not None
-    settings = {"prompt": "红色的苹果", "style": "flat", "count": 4, "steps": 2, "guidance": 3.0}
+    settings = {"prompt": "红色的苹果", "style": "flat", "count": 4, "steps": 2, "guidance": 4.0}
     assert {**settings, "width": 256, "height": 256}.items() <= recipe["settings"].items()
     assert recipe["facts"]["english"] == "red apple"
     expect(person("item-dialog .recipe")).to_contain_text("Flat")

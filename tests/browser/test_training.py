@@ -100,6 +100,7 @@ def test_the_form_shows_what_the_recipe_uses_and_keeps_what_was_typed(person: Pe
     person.number("training-batch", 8)
     person.choose("training-recipe", "VAE (variational autoencoder)")
     expect(person("training-beta")).to_be_visible()
+    expect(person("training-latent input")).to_have_value("16")
     shown = settings_shown(person)
     assert (shown["training-latent"], shown["training-batch"]) == ("16", "8")
     assert not {"training-gamma", "training-d-steps"} & shown.keys()
