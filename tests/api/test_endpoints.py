@@ -177,5 +177,5 @@ def test_stickers_are_made_as_the_model_does_them_best_where_nothing_else_is_ask
     assert (picture.mode, picture.size) == ("RGBA", (256, 256))
     recipe = extract(data)
     assert recipe is not None
-    own = {"steps": 24, "guidance": 3.0, "width": 256, "height": 256, "style": "", "count": 1}
+    own = {"steps": 24, "guidance": 4.0, "width": 256, "height": 256, "style": "", "count": 1}
     assert own.items() <= recipe["settings"].items()
