@@ -62,6 +62,7 @@ def test_temperature_zero_and_top_k_one_take_the_likeliest() -> None:
     assert drawn(sampling(top_k=1, temperature=2), row, 3) == [best] * 3
 
 
+# between 0.999 and 1 lies what float32 sums there cannot tell from 1: the edge is more than one token wide
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.05, 0.999) | st.just(1.0), st.integers(0, 40), st.floats(0.2, 2), st.integers(0, 1000))
 def test_only_tokens_transformers_would_keep_are_drawn(top_p: float, top_k: int, temperature: float, seed: int) -> None:

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from pipelines.base import Metrics, Sample
 from pipelines.errors import StudioError
 from pipelines.training import event_log, session
-from pipelines.training.event_log import FOLDER, NAME, TensorBoardLog
+from pipelines.training.event_log import CLOSEST, FOLDER, NAME, TensorBoardLog
 from pipelines.training.meter import Readings
 from pipelines.training.recipe_names import Series
 from pipelines.training.tfevents import EventFile, crc32c, masked, record, scalars, whole_records
@@ -112,12 +112,17 @@ def test_a_training_leaves_all_its_curves_and_grids(tmp_path: Path) -> None:
 
 def test_a_training_that_goes_on_tells_the_rest_in_the_same_file(tmp_path: Path) -> None:
     train(tiny(steps=6), FreeTurn(tmp_path))
-    train(tiny(steps=12), FreeTurn(tmp_path))
+    events = train(tiny(steps=12), FreeTurn(tmp_path))
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == [NAME]
     steps = [step for step, _ in curve(tmp_path)]
     assert steps == sorted(set(steps))
     assert steps[0] == 1
-    assert steps[-1] > 6  # the very last may lie too close to the one before
+    told = [pair for one in events if isinstance(one, Metrics) for pair in zip(one.steps, one.seconds, strict=True)]
+    assert told[-1][0] == 12
+    assert steps[-1] > 6
+    # every step that is far enough from the last one written is written, to the end
+    written = dict(told)[steps[-1]]
+    assert all(seconds - written < CLOSEST for step, seconds in told if step > steps[-1])
 
 
 def test_what_a_training_went_back_over_is_void(log: TensorBoardLog, tmp_path: Path) -> None:
