@@ -10,17 +10,15 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from pipelines.requests import ExploreRequest
 from pipelines.training.datasets import DATASETS
 from studio.engine.branches import snapshots_of
-from studio.locales import Language, i18n, language_of
+from studio.locales import i18n
 from studio.owners import owner_of
 from studio.tabs.following import submit
-from studio.tabs.generators import LEARNING, class_menu, generators_of, learning_of, menu_of
+from studio.tabs.generators import LEARNING, Choice, GeneratorBench, learning_of
 from studio.tabs.parts import QUIET, Updates, actions, film, stage
-from studio.tabs.tab import Tab
 from studio.tabs.views import View
 from studio.widgets import widget
 
@@ -32,13 +30,15 @@ class ExploreView(View):
         return {**super().show(), "asked": dict(self.job.request)}
 
 
-class ExploreTab(Tab):
+class ExploreTab(GeneratorBench):
     """Controls of an ``ExploreRequest`` of a plane; morphs and neighbours are asked for by the map itself."""
 
     kind = "explore"
     request = ExploreRequest
     view = ExploreView
     per_second = 4
+    live = True
+    every = False
 
     def build(self) -> None:
         controls = self.controls
@@ -58,19 +58,13 @@ class ExploreTab(Tab):
             self.stage = stage(self.kind)
             self.film = film(self.kind)
 
-    @property
-    def extra(self) -> list[Component]:
-        return [self.panel]
-
-    @property
-    def told(self) -> list[Component]:
-        """What ``choices`` sets besides the panel."""
-        return [self.generator, self.label]
+    def offers(self, choice: Choice) -> bool:
+        """Not points, which are all seen at once."""
+        data = DATASETS.get(str(choice.settings.get("dataset")))
+        return data is None or not data.plane
 
     def wire(self) -> None:
         super().wire()
-        # unchecked: the page may tell of a new choice before gradio has noted that there is one
-        self.generator.change(self.classes_of, self.told, self.label, preprocess=False, **QUIET)
         self.ask.go(self.look, self.ask, self.outputs, **QUIET)
 
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
@@ -94,36 +88,3 @@ class ExploreTab(Tab):
         job = learning_of(self.studio, owner)
         kept = snapshots_of(self.studio.settings.data, job) if job else []
         return self.studio.library.keep_upload(owner, kept[-1].path.read_bytes()) if kept else LEARNING
-
-    def classes_of(self, generator: str | None, label: int | None, request: gr.Request) -> gr.Dropdown:
-        """The classes the chosen generator knows; nothing to choose where it knows none."""
-        owner = owner_of(request)
-        return class_menu(self._settings(owner, generator), language_of(request), label, every=False)
-
-    def _settings(self, owner: str, generator: str | None) -> Mapping[str, Any]:
-        """The request behind the generator that is chosen."""
-        if generator == LEARNING:
-            job = learning_of(self.studio, owner)
-            return job.request if job else {}
-        found = next((item for item in generators_of(self.studio, owner) if item.digest == generator), None)
-        return found.recipe.get("settings", {}) if found else {}
-
-    def choices(self, owner: str, language: Language, chosen: str | None = None, label: int | None = None) -> Updates:
-        """The training that runs, then the person's generators, newest first; the panel shown where there is one."""
-        named = [one for one in menu_of(self.studio, owner, language, live=True) if not _is_plane(one.settings)]
-        value = chosen or (named[0].value if named else None)
-        return {
-            self.panel: gr.Column(visible=bool(named)),
-            self.generator: gr.Dropdown(choices=[(one.title, one.value) for one in named], value=value),
-            self.label: class_menu(self._settings(owner, value), language, label, every=False),
-        }
-
-    def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
-        updates = super().fill(owner, settings, language)
-        return {**updates, **self.choices(owner, language, settings.get("generator"), settings.get("label"))}
-
-
-def _is_plane(settings: Mapping[str, Any]) -> bool:
-    """Points are all seen at once: there is nothing to explore."""
-    data = DATASETS.get(str(settings.get("dataset")))
-    return data is not None and data.plane

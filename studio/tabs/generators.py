@@ -1,18 +1,22 @@
-"""The generators a person has, as menus want them: those trained to the end, and the one that learns now."""
+"""The generators a person has, as menus want them, and what benches that work with one of them have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gradio as gr
+from gradio.components import Component
 
 from pipelines.training.datasets import DATASETS
 from studio.engine.job import Job
 from studio.library.library import Item
-from studio.locales import Language, known, t
+from studio.locales import Language, known, language_of, t
+from studio.owners import owner_of
+from studio.tabs.parts import QUIET, Updates
+from studio.tabs.tab import Tab
 
 if TYPE_CHECKING:
     from studio.services import Studio
@@ -50,6 +54,66 @@ def menu_of(studio: Studio, owner: str, language: Language, live: bool = False) 
     ]
     job = learning_of(studio, owner) if live else None
     return ([Choice(t("explore.learning", language), LEARNING, job.request)] if job else []) + found
+
+
+class GeneratorBench(Tab):
+    """A bench that works with one of a person's generators; hidden until there is one."""
+
+    #: the training that runs now can be chosen too; all classes in turn can be
+    live: ClassVar[bool] = False
+    every: ClassVar[bool] = True
+
+    #: laid by ``build``
+    panel: Any  # a gr.Column, which gradio takes for a component without calling it one
+    generator: gr.Dropdown
+    label: gr.Dropdown
+
+    def offers(self, choice: Choice) -> bool:
+        """Whether the bench can do anything with that generator."""
+        del choice
+        return True
+
+    @property
+    def extra(self) -> list[Component]:
+        return [self.panel]
+
+    @property
+    def told(self) -> list[Component]:
+        """What ``choices`` sets besides the panel."""
+        return [self.generator, self.label]
+
+    def wire(self) -> None:
+        super().wire()
+        # unchecked: the page may tell of a new choice before gradio has noted that there is one
+        self.generator.change(self.classes_of, self.told, self.label, preprocess=False, **QUIET)
+
+    def classes_of(self, generator: str | None, label: int | None, request: gr.Request) -> gr.Dropdown:
+        """The classes the chosen generator knows; nothing to choose where it knows none."""
+        language = language_of(request)
+        return self._classes(self._menu(owner_of(request), language), language, generator, label)
+
+    def _menu(self, owner: str, language: Language) -> list[Choice]:
+        return [one for one in menu_of(self.studio, owner, language, self.live) if self.offers(one)]
+
+    def _classes(
+        self, menu: Sequence[Choice], language: Language, generator: str | None, label: int | None
+    ) -> gr.Dropdown:
+        settings: Mapping[str, Any] = next((one.settings for one in menu if one.value == generator), {})
+        return class_menu(settings, language, label, self.every)
+
+    def choices(self, owner: str, language: Language, chosen: str | None = None, label: int | None = None) -> Updates:
+        """The person's generators, newest first, the panel shown where there is one."""
+        menu = self._menu(owner, language)
+        value = chosen or (menu[0].value if menu else None)
+        return {
+            self.panel: gr.Column(visible=bool(menu)),
+            self.generator: gr.Dropdown(choices=[(one.title, one.value) for one in menu], value=value),
+            self.label: self._classes(menu, language, value, label),
+        }
+
+    def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
+        updates = super().fill(owner, settings, language)
+        return {**updates, **self.choices(owner, language, settings.get("generator"), settings.get("label"))}
 
 
 def class_menu(
