@@ -98,7 +98,7 @@ class _Painting:
 
     def paint(self, emit: Emit) -> None:
         """The whole request: all pictures, then the result."""
-        self.emit = emit
+        self.emit = _leaving_gradients_alone(emit)
         request = self.request
         check_size(self.pipe, request.width, request.height)
         first = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED)
@@ -112,7 +112,7 @@ class _Painting:
             batch = seeds[start : start + self.together]
             artifacts += self._artifacts(self._denoise(batch), batch)
         seconds = self.turn.device_seconds - began
-        emit(Result(tuple(artifacts), self._facts(first, seconds)))
+        self.emit(Result(tuple(artifacts), self._facts(first, seconds)))
 
     # ----------------------------------------------------------------------------------- one call
 
@@ -216,6 +216,21 @@ class _Painting:
         if "negative_prompt" not in parameters(self.pipe):
             return "not used: this model takes none"
         return "used" if self.guided else "not used: it needs a guidance above 1"
+
+
+def _leaving_gradients_alone(emit: Emit) -> Emit:
+    """``emit``, with the reader's choice about gradients meanwhile: torch keeps one by thread, and both share it."""
+    theirs = torch.is_grad_enabled()
+
+    def told(event: Event) -> None:
+        ours = torch.is_grad_enabled()
+        torch.set_grad_enabled(theirs)
+        try:
+            emit(event)
+        finally:
+            torch.set_grad_enabled(ours)
+
+    return told
 
 
 def _check_finite(latents: torch.Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -50,16 +51,58 @@ def test_closing_ends_the_work_where_it_stands_and_lets_it_clean_up() -> None:
         finally:
             steps.append("cleaned up")
 
-    before = threading.active_count()
     events = events_of(work)
     next(events)
     next(events)
     events.close()  # type: ignore[attr-defined]
     assert steps == ["0", "1", "cleaned up"]
-    assert threading.active_count() == before
 
 
 def test_an_iterator_nobody_began_starts_nothing() -> None:
-    before = threading.active_count()
-    events_of(lambda emit: emit(Progress("denoising")))
-    assert threading.active_count() == before
+    begun: list[str] = []
+
+    def work(emit: Emit) -> None:
+        begun.append("work")
+        emit(Progress("denoising"))
+
+    events = events_of(work)
+    events.close()  # type: ignore[attr-defined]
+    assert begun == []
+
+
+def test_the_work_computes_on_the_thread_that_reads_so_that_one_team_of_workers_serves_both() -> None:
+    threads: list[int] = []
+
+    def work(emit: Emit) -> None:
+        for step in range(3):
+            threads.append(threading.get_ident())
+            emit(Progress("denoising", step))
+
+    assert len(list(events_of(work))) == 3
+    assert threads == [threading.get_ident()] * 3
+
+
+def test_two_pieces_of_work_read_in_turns_do_not_mix() -> None:
+    def counting(first: int) -> Callable[[Emit], None]:
+        def work(emit: Emit) -> None:
+            for step in range(first, first + 3):
+                emit(Progress("denoising", step))
+
+        return work
+
+    pairs = zip(events_of(counting(0)), events_of(counting(10)), strict=True)
+    seen = [(one.done, two.done) for one, two in pairs if isinstance(one, Progress) and isinstance(two, Progress)]
+    assert seen == [(0, 10), (1, 11), (2, 12)]
+
+
+def test_work_that_is_read_inside_other_work_passes_its_events_on() -> None:
+    def inner(emit: Emit) -> None:
+        for step in range(2):
+            emit(Progress("decoding", step))
+
+    def outer(emit: Emit) -> None:
+        emit(Progress("denoising", 0))
+        for event in events_of(inner):
+            emit(event)
+
+    assert list(events_of(outer)) == [Progress("denoising", 0), Progress("decoding", 0), Progress("decoding", 1)]
