@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.catalog import Catalog
+from studio.accounts.accounts import Accounts
 from studio.engine.hosts import Host
 from studio.engine.hosts.inline import InlineHost
 from studio.engine.hosts.process import ProcessHost
@@ -30,6 +31,7 @@ class Studio:
     jobs: JobService
     database: Database
     host: Host
+    accounts: Accounts
 
     def start(self) -> None:
         """Takes up what the last run left and starts the engine, which takes a few seconds of its own."""
@@ -53,7 +55,7 @@ def open_studio(settings: Settings) -> Studio:
     catalog = Catalog(ASSETS, data)
     host = _host(settings)
     jobs = JobService(settings, database, library, catalog, host)
-    return Studio(settings, catalog, library, jobs, database, host)
+    return Studio(settings, catalog, library, jobs, database, host, Accounts(database, settings.auth))
 
 
 def _host(settings: Settings) -> Host:

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for everybody on the network")
     port: int = Field(7860, ge=0, le=65535, description="port to listen on")
     data: Path = Field(Path("data"), description="folder for everything that is written: jobs, library, models")
+    auth: bool = Field(False, description="people sign in; needed to listen on more than this machine")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where models run")
     threads: int = Field(0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one")
     engine: Literal["process", "inline"] = Field("process", description="host of the engine; inline is for tests")

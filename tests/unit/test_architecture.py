@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [
     ("pipelines",),
     ("studio.settings", "studio.store"),
+    ("studio.accounts",),
     ("studio.library",),
     ("studio.engine",),
     ("studio.services",),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from studio.store.tables import Base
+from studio.store.people import AccountRow  # its module adds its tables to those of studio.store.tables
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+context.configure(connection=connection, target_metadata=AccountRow.metadata, render_as_batch=True)
 context.run_migrations()
