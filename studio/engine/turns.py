@@ -4,15 +4,17 @@ Knows jobs by name, owner and class, and the device seconds each has used. Does 
 lock is unfair here: a training loop that gives it back takes it again before anybody wakes (p95 of the others six
 times worse, measured). The lease therefore hands over: whoever lets go names the next holder.
 
-Who goes next: interactive before training, unless training is below its share of the device over the last seconds.
-Inside a class the owner with the least device time lately goes first, and of his jobs the one with the least.
+Who goes next: interactive before training, unless training has had less than its share of the time in which it wanted
+the device. Inside a class the owner with the least device time lately goes first, and of his jobs the one with the
+least. Whoever comes (back) while others are at work is owed at most ``LEAD`` seconds, so that nobody who is there
+stands still for long.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +22,10 @@ from pipelines.base import Cancelled, Scalar
 
 #: device time is forgotten: half of it after this many seconds of anybody's device time
 HALF_LIFE = 10.0
+#: device seconds that a newcomer may have before whoever has used the device most of those who are there
+LEAD = 1.0
+#: device seconds of its share that training may have had beforehand, while nobody else was there
+AHEAD = 0.05
 
 
 @dataclass(eq=False)
@@ -36,9 +42,11 @@ class Hold:
     paused: bool = False
     finishing: bool = False
     cancelled: bool = False
+    interrupted: bool = False  # cancelled, but not by its owner: it can go on later
     changes: list[Mapping[str, Scalar]] = field(default_factory=list)  # that the job has not taken yet
     heeding: bool = False  # it has taken some and is at work on them
     resting: bool = False  # what was last told of its pause
+    company: tuple[Hold, ...] = ()  # whom else its steps serve
 
     @property
     def rests(self) -> bool:
@@ -54,27 +62,30 @@ class Lease:
     """One device and those who take turns on it.
 
     ``synchronise`` is called before the device changes hands (on CUDA, work is still queued when Python returns).
-    ``on_pause`` is told a job and whether it now rests; it must not block.
+    ``on_pause`` is told a job and whether it now rests; it must not block. ``changed`` guards everything here and wakes
+    those who wait; a simulation brings its own.
     """
 
     def __init__(
         self,
-        training_share: float = 0.2,
+        training_share: float = 0.15,
         synchronise: Callable[[], None] = lambda: None,
         on_pause: Callable[[str, bool], None] = lambda _job_id, _paused: None,
         clock: Callable[[], float] = time.monotonic,
+        changed: threading.Condition | None = None,
     ) -> None:
         self.training_share = training_share
         self._synchronise = synchronise
         self._on_pause = on_pause
         self._clock = clock
-        self._changed = threading.Condition()
+        self._changed = changed or threading.Condition()
+        self._beats = 0
         self._holder: Hold | None = None
         self._since = 0.0
         self._arrivals = 0
         self._holds: dict[str, Hold] = {}
         self._owners: dict[str, float] = {}  # fading device seconds by owner
-        self._classes = {True: 0.0, False: 0.0}  # by class (interactive or not), while training wants the device
+        self._debt = 0.0  # device seconds that training is under its share, of the time in which it wanted the device
 
     # ------------------------------------------------------------------- coming and going
 
@@ -109,6 +120,7 @@ class Lease:
         """Between two steps: a cancel is raised, a pause waited out, the device handed on where that is due."""
         with self._changed:
             hold.heeding = False
+            self._beats += 1
             self._account()
             if hold.cancelled:
                 raise Cancelled
@@ -126,12 +138,19 @@ class Lease:
         try:
             yield
         finally:
-            self.take(hold)
+            if hold.job_id in self._holds:
+                self.take(hold)
+
+    def share(self, hold: Hold, company: Sequence[Hold]) -> None:
+        """Divides ``hold``'s device seconds evenly among it and ``company`` from now on."""
+        with self._changed:
+            self._account()
+            hold.company = tuple(company)
 
     # ------------------------------------------------------------------ being told, looking
 
     def tell(self, job_id: str, what: str) -> bool:
-        """Cancel, finish, pause or resume one job and no other. False where it is not here."""
+        """Cancel, interrupt, finish, pause or resume one job and no other. False where it is not here."""
         with self._changed:
             hold = self._holds.get(job_id)
             if hold is None:
@@ -139,6 +158,8 @@ class Lease:
             match what:
                 case "cancel":
                     hold.cancelled = True
+                case "interrupt":
+                    hold.cancelled = hold.interrupted = True
                 case "finish":
                     hold.finishing, hold.paused = True, False
                 case "pause":
@@ -146,7 +167,7 @@ class Lease:
                 case "resume":
                     hold.paused = False
                 case _:
-                    raise ValueError(f"a job can be told cancel, finish, pause or resume, not {what}")
+                    raise ValueError(f"a job can be told cancel, interrupt, finish, pause or resume, not {what}")
             self._wake()
             return True
 
@@ -172,6 +193,11 @@ class Lease:
         with self._changed:
             return None if self._holder is None else self._holder.job_id
 
+    def pulse(self) -> tuple[str | None, int]:
+        """Who holds the device, and a number that stands still for as long as nobody takes a step."""
+        with self._changed:
+            return None if self._holder is None else self._holder.job_id, self._beats
+
     def seconds(self, hold: Hold) -> float:
         """Device seconds of a job up to now."""
         with self._changed:
@@ -190,6 +216,7 @@ class Lease:
         """Stands in line until handed the device. A pause keeps the place and steps out of the line."""
         self._arrivals += 1
         hold.arrived, hold.waiting = self._arrivals, True
+        self._owe_little(hold)
         if self._holder is None or self._holder is hold:
             self._account()
             self._hand_over()
@@ -200,6 +227,16 @@ class Lease:
             self._say_rest(hold)
             self._changed.wait()
         self._say_rest(hold)
+
+    def _owe_little(self, hold: Hold) -> None:
+        """Lifts the time booked on an owner to at most ``LEAD`` below the most of the others who are at work now."""
+        others = [
+            self._owners.get(other.owner, 0.0)
+            for other in self._holds.values()
+            if other.owner != hold.owner and (other.in_line or other is self._holder)
+        ]
+        if others:
+            self._owners[hold.owner] = max(self._owners.get(hold.owner, 0.0), max(others) - LEAD)
 
     def _say_rest(self, hold: Hold) -> None:
         """Tells of a pause that begins once the job rests, or that is over; not of the moments in which it heeds."""
@@ -222,6 +259,7 @@ class Lease:
         self._holder = min(line, key=self._rank, default=None)
         self._since = self._clock()
         if self._holder is not None:
+            self._beats += 1
             self._holder.waiting = False
             self._changed.notify_all()
 
@@ -232,13 +270,14 @@ class Lease:
     def _rank(self, hold: Hold) -> tuple[bool, float, float, int]:
         """Smallest first."""
         later = hold.interactive == self._training_owed()
-        return later, self._owners.get(hold.owner, 0.0), hold.lately, hold.arrived
+        least = min(self._owners.get(one.owner, 0.0) for one in (hold, *hold.company))
+        return later, least, hold.lately, hold.arrived
 
     def _training_owed(self) -> bool:
-        return self._classes[False] < self.training_share * sum(self._classes.values())
+        return self._debt > 1e-9
 
     def _account(self) -> None:
-        """Books the time since the last booking on the holder, and lets older time fade."""
+        """Books the time since the last booking on the holder and its company, and lets older time fade."""
         now = self._clock()
         hold, spent, self._since = self._holder, max(0.0, now - self._since), now
         if hold is None:
@@ -247,11 +286,19 @@ class Lease:
         for other in self._holds.values():
             other.lately *= fade
         self._owners = {owner: used * fade for owner, used in self._owners.items() if used * fade > 1e-3}
-        hold.used += spent
-        hold.lately += spent
-        self._owners[hold.owner] = self._owners.get(hold.owner, 0.0) + spent
-        wanted = any(not other.interactive and not other.paused for other in self._holds.values())
-        for interactive in self._classes:
-            self._classes[interactive] = self._classes[interactive] * fade if wanted else 0.0
-        if wanted:
-            self._classes[hold.interactive] += spent
+        served = (hold, *hold.company)
+        for one in served:
+            one.used += spent / len(served)
+            one.lately += spent / len(served)
+            self._owners[one.owner] = self._owners.get(one.owner, 0.0) + spent / len(served)
+        self._owe_training(hold, spent)
+
+    def _owe_training(self, holder: Hold, spent: float) -> None:
+        """Keeps count of the share that training is due. What it has alone is no reason to keep it waiting later."""
+        if holder.interactive:
+            if any(other.in_line and not other.interactive for other in self._holds.values()):
+                self._debt += self.training_share * spent
+            return
+        after = self._debt - (1 - self.training_share) * spent
+        alone = not any(other.in_line and other.interactive for other in self._holds.values())
+        self._debt = max(after, min(self._debt, -AHEAD)) if alone else after
