@@ -17,7 +17,7 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from pipelines.base import Result, Scalar
+from pipelines.base import Result, Scalar, Turn
 from pipelines.catalog import Catalog
 from pipelines.devices import pick_device
 from pipelines.image import ImagePipeline
@@ -39,7 +39,7 @@ PROMPT = "a happy blue robot cat"
 class Alone:
     """The turn of a job that nobody else shares the device with."""
 
-    finishing = False
+    finishing = called = False
     workspace = Path()
     room = 0
 
@@ -59,6 +59,12 @@ class Alone:
     @contextmanager
     def aside(self) -> Iterator[None]:
         yield
+
+    def share(self, others: Sequence[Turn]) -> None:
+        """Nobody counts the seconds."""
+
+    def end(self) -> None:
+        """Nobody waits for the device."""
 
     def read(self, digest: str) -> bytes:
         raise FileNotFoundError(digest)

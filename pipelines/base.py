@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -299,6 +299,10 @@ class Turn(Protocol):
         """True once the person asked to end early and keep what is there. Pipelines look at it after each step."""
 
     @property
+    def called(self) -> bool:
+        """True where the person wants this job to stop, rest or finish. May be asked while the device is lent out."""
+
+    @property
     def workspace(self) -> Path:
         """A folder of this job that survives a restart. Checkpoints go here, written beside and renamed.
 
@@ -321,6 +325,14 @@ class Turn(Protocol):
 
     def aside(self) -> AbstractContextManager[None]:
         """Lends the device to others during work that does not need it (encoding a preview, writing a file)."""
+
+    def share(self, others: Sequence[Turn]) -> None:
+        """What this job computes serves ``others`` as well: from now on its device seconds are divided evenly among
+        them and it, until this is called again."""
+
+    def end(self) -> None:
+        """The device is not needed any more: what is left is to tell of the result. Nothing else of this comes after,
+        and an ``aside()`` that is open does not take the device back."""
 
     def read(self, digest: str) -> bytes:
         """The input file the request names by its sha256."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pipelines.base import Cancelled, Event, Request, Result, Scalar
+from pipelines.base import Cancelled, Event, Request, Result, Scalar, Turn
 from pipelines.catalog import Catalog, Entry
 from pipelines.devices import Device, pick_device
 from pipelines.durable import DiskFull, is_full
@@ -258,6 +258,10 @@ class EngineTurn:
     def finishing(self) -> bool:
         return self._hold.finishing
 
+    @property
+    def called(self) -> bool:
+        return self._hold.cancelled or self._hold.paused or self._hold.finishing
+
     def checkpoint(self) -> None:
         self._lease.checkpoint(self._hold)
 
@@ -266,6 +270,9 @@ class EngineTurn:
 
     def aside(self) -> AbstractContextManager[None]:
         return self._lease.aside(self._hold)
+
+    def share(self, others: Sequence[Turn]) -> None:
+        self._lease.share(self._hold, [other._hold for other in others if isinstance(other, EngineTurn)])
 
     def read(self, digest: str) -> bytes:
         return self._blobs.read(digest)

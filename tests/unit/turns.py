@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.base import Cancelled, Scalar
+from pipelines.base import Cancelled, Scalar, Turn
 
 
 class FreeTurn:
@@ -37,6 +37,12 @@ class FreeTurn:
     def finishing(self) -> bool:
         return self.finish_after is not None and self.checkpoints >= self.finish_after
 
+    @property
+    def called(self) -> bool:
+        """Asked before each checkpoint: what the next one will say."""
+        at = [place for place in (self.cancel_after, self.finish_after) if place is not None]
+        return any(self.checkpoints + 1 >= place for place in at)
+
     def checkpoint(self) -> None:
         self.checkpoints += 1
         if self.cancel_after is not None and self.checkpoints >= self.cancel_after:
@@ -48,6 +54,12 @@ class FreeTurn:
     @contextmanager
     def aside(self) -> Iterator[None]:
         yield
+
+    def share(self, others: Sequence[Turn]) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
 
     def read(self, digest: str) -> bytes:
         return self.files[digest]
