@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 
+from pipelines.errors import StudioError
 from studio.settings import Settings
 
 
@@ -19,11 +21,21 @@ def main() -> None:
 
     from studio.web import build_app
 
-    app = build_app(settings)
+    try:
+        app = build_app(settings)
+    except StudioError as error:
+        sys.exit(str(error))
     gc.freeze()
     gc.enable()
     print(f"Atelier opens at http://{settings.host}:{settings.port}  (Ctrl+C closes it)", flush=True)  # noqa: T201
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=3)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+        proxy_headers=False,  # studio.entrance.proxies looks at the peer before it believes them
+    )
 
 
 if __name__ == "__main__":

@@ -53,9 +53,10 @@ def open_studio(settings: Settings) -> Studio:
     library.blobs.sweep(library.listed())
     sweep_previews(data / "jobs")
     catalog = Catalog(ASSETS, data)
+    accounts = Accounts(database, settings.auth, settings.session_days)
     host = _host(settings)
     jobs = JobService(settings, database, library, catalog, host)
-    return Studio(settings, catalog, library, jobs, database, host, Accounts(database, settings.auth))
+    return Studio(settings, catalog, library, jobs, database, host, accounts)
 
 
 def _host(settings: Settings) -> Host:

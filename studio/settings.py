@@ -2,39 +2,104 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipelines.errors import StudioError
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS = ROOT / "assets"
+
+
+class RoleCaps(BaseModel):
+    """What one person of a role may have. 0 is no limit."""
+
+    waiting: int = Field(0, ge=0, le=10_000, description="jobs waiting")
+    running: int = Field(0, ge=0, le=64, description="jobs running at the same time; further ones wait")
+    stored_mb: int = Field(0, ge=0, le=100_000_000, description="megabytes in the library and of uploads")
+    device_minutes: int = Field(0, ge=0, le=1440 * 64, description="device minutes in 24 hours")
+
+
+class GuestCaps(RoleCaps):
+    waiting: int = Field(2, ge=0, le=10_000, description="jobs a guest may have waiting; 0: no limit")
+    running: int = Field(1, ge=0, le=64, description="jobs of a guest that run at the same time; 0: no limit")
+    stored_mb: int = Field(500, ge=0, le=100_000_000, description="megabytes a guest may keep; 0: no limit")
+    device_minutes: int = Field(30, ge=0, le=1440 * 64, description="device minutes a day for a guest; 0: no limit")
+
+
+class MemberCaps(RoleCaps):
+    waiting: int = Field(10, ge=0, le=10_000, description="jobs a member may have waiting; 0: no limit")
+    running: int = Field(3, ge=0, le=64, description="jobs of a member that run at the same time; 0: no limit")
+    stored_mb: int = Field(20_000, ge=0, le=100_000_000, description="megabytes a member may keep; 0: no limit")
+    device_minutes: int = Field(240, ge=0, le=1440 * 64, description="device minutes a day for a member; 0: no limit")
+
+
+class Caps(BaseModel):
+    """By role. An administrator of the running studio may change them; what they choose is kept."""
+
+    guest: GuestCaps = GuestCaps()
+    member: MemberCaps = MemberCaps()
+    administrator: RoleCaps = RoleCaps()
 
 
 class Settings(BaseSettings):
     """The studio. Each option can also be set as STUDIO_NAME in the environment or in a file named .env."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STUDIO_", env_file=".env", extra="ignore", cli_kebab_case=True, cli_implicit_flags=True
+        env_prefix="STUDIO_",
+        env_file=".env",
+        env_nested_delimiter="__",
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
     )
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for everybody on the network")
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0, for the network, needs --auth")
     port: int = Field(7860, ge=0, le=65535, description="port to listen on")
     data: Path = Field(Path("data"), description="folder for everything that is written: jobs, library, models")
     auth: bool = Field(False, description="people sign in; needed to listen on more than this machine")
+    auth_header: str = Field("", description="header in which a proxy says who signed in there; empty: none")
+    auth_proxies: str = Field("127.0.0.1,::1", description="addresses of proxies whose headers are believed")
+    session_days: int = Field(30, ge=1, le=365, description="days that a browser stays signed in")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where models run")
     threads: int = Field(0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one")
     engine: Literal["process", "inline"] = Field("process", description="host of the engine; inline is for tests")
     running: int = Field(4, ge=1, le=64, description="jobs that take turns on the device at the same time")
     waiting: int = Field(200, ge=1, le=10_000, description="jobs that may wait in the queue, all people together")
     waiting_each: int = Field(20, ge=1, le=1000, description="jobs one person may have waiting")
-    training_share: float = Field(0.2, ge=0, le=1, description="share of the device that training keeps")
+    training_share: float = Field(0.15, ge=0, le=1, description="share of the device that training keeps")
+    loaded_credit: float = Field(
+        10, ge=0, le=600, description="device seconds that a job lets others pass whose model is loaded already"
+    )
+    hang_seconds: int = Field(
+        300, ge=0, le=86_400, description="a worker without a sign of life for so long is started anew; 0: never"
+    )
+    caps: Caps = Field(Caps(), description="what guests, members and administrators may have at a time")
     memory_share: float = Field(0.8, gt=0, le=1, description="share of the device's memory that models may fill")
     training_snapshot_mb: int = Field(256, ge=0, le=100_000, description="snapshots that a training keeps, in MB")
     upload_mb: int = Field(50, ge=1, le=2000, description="largest file that may be uploaded, in MB")
     cookie_secure: bool = Field(False, description="send the cookie over HTTPS only; set it behind a TLS proxy")
     root_path: str = Field("", description="path prefix when served behind a proxy")
+
+    def check_reach(self) -> None:
+        """Raises a ``StudioError`` where people nobody knows could come in."""
+        if not self.auth and not _is_loopback(self.host):
+            raise StudioError(
+                "host.open",
+                "Without accounts the studio listens on this machine only, and --host is {host}: add --auth, and make "
+                "the first account with: python -m studio.accounts add NAME --role administrator",
+                host=self.host or "empty, which means every address",
+            )
+        if self.auth_header and not self.auth:
+            raise StudioError(
+                "host.header",
+                "--auth-header {header} says who signed in, which needs accounts: add --auth.",
+                header=self.auth_header,
+            )
 
     @property
     def database_url(self) -> str:
@@ -44,3 +109,10 @@ class Settings(BaseSettings):
     def temporary(self) -> Path:
         """Gradio's cache of uploads and answers; swept by age."""
         return self.data.resolve() / "temporary"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

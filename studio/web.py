@@ -16,6 +16,13 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.entrance.account import account_routes
+from studio.entrance.gate import Gate
+from studio.entrance.inside import Inside
+from studio.entrance.limits import BodyLimit
+from studio.entrance.origins import SameOrigin
+from studio.entrance.proxies import Proxies
+from studio.entrance.signing import sign_in_routes
 from studio.health import health_routes
 from studio.lean import no_matplotlib, no_stubs
 from studio.owners import GiveCookie
@@ -34,19 +41,35 @@ CONTENT_POLICY = (
 
 def build_app(settings: Settings) -> FastAPI:
     """The whole studio as an ASGI application; the engine starts and ends with it. ``app.state.studio`` is inside."""
+    settings.check_reach()
     _prepare_environment(settings)
     studio = open_studio(settings)
+    inside = Inside()
 
     app = FastAPI(title="Atelier", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(studio))
     app.state.studio = studio
     app.include_router(routes(studio))
     app.include_router(run_routes(studio))
     app.include_router(health_routes(studio))
+    if settings.auth:
+        app.include_router(sign_in_routes(studio))
+        app.include_router(account_routes(studio))
     app.mount("/assets/studio", StaticFiles(directory=ASSETS), name="studio-assets")
-    app.add_middleware(SafeHeaders)
-    app.add_middleware(GiveCookie, secure=settings.cookie_secure)
-    _mount_page(app, studio)
+    _guard(app, studio, inside)
+    _mount_page(app, studio, inside)
     return app
+
+
+def _guard(app: FastAPI, studio: Studio, inside: Inside) -> None:
+    """What stands around every route, gradio's too. The last that is added hears of a request first."""
+    settings = studio.settings
+    app.add_middleware(BodyLimit, upload_mb=settings.upload_mb)
+    app.add_middleware(Gate, studio.accounts, inside, settings.root_path, settings.auth_header)
+    app.add_middleware(SameOrigin, inside)
+    if not settings.auth:
+        app.add_middleware(GiveCookie, secure=settings.cookie_secure)
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(Proxies, settings.auth_proxies, settings.auth_header)
 
 
 def _prepare_environment(settings: Settings) -> None:
@@ -57,11 +80,12 @@ def _prepare_environment(settings: Settings) -> None:
     no_matplotlib()
 
 
-def _mount_page(app: FastAPI, studio: Studio) -> None:
+def _mount_page(app: FastAPI, studio: Studio, inside: Inside) -> None:
     with no_stubs():
         import gradio as gr
 
         from studio.api import build_api
+        from studio.entrance.mcp import call_ourselves
         from studio.tabs import build_page, page_options
 
     demo = build_page(studio)
@@ -83,6 +107,7 @@ def _mount_page(app: FastAPI, studio: Studio) -> None:
         mcp_server=True,
         **page_options(),
     )
+    call_ourselves(demo, studio.settings, inside)
 
 
 def _lifespan(studio: Studio) -> Any:

@@ -20,7 +20,7 @@ FLOORS = [
     ("studio.services",),
     ("studio.locales", "studio.owners", "studio.lean", "studio.models"),
     ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
-    ("studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.health"),
+    ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.health"),
     ("studio.web",),
     ("app",),
 ]
