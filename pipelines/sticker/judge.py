@@ -3,7 +3,9 @@
 A convolutional network of its own, trained on real pictures only (``judge_training``): it never sees what the sticker
 model makes and shares no weights with it. A picture and a caption's MiniLM vector are taken to one space, where those
 that belong together point the same way (CLIP, Radford et al. 2021). What is under the last layer, 256 numbers a
-picture, is what Fréchet distances are measured in. A tenth of the names is held back from its training, to check it.
+picture, is what Fréchet distances are measured in. How a thing is drawn is seen by a second network beside the first,
+since what tells the styles apart is of no use for telling the things apart: one that had to do both mistook twice as
+many. A tenth of the names is held back from its training, to check it.
 """
 
 from __future__ import annotations
@@ -51,8 +53,37 @@ class Residual(nn.Module):
         return F.relu(x + self.inner(x))
 
 
+class Hand(nn.Module):
+    """Logits [B, styles] of how pictures [B, C, 64, 64] are drawn, from edges and surfaces wherever they are.
+
+    ``width`` channels at half the edge, twice as many at a quarter, four times at an eighth; both what there is on
+    average and the clearest sign of each kind count.
+    """
+
+    def __init__(self, in_channels: int, width: int, styles: int) -> None:
+        super().__init__()
+        self.seen = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            *_convolution(4 * in_channels, width),
+            nn.ReLU(),
+            Residual(width),
+            *_convolution(width, 2 * width, 2),
+            nn.ReLU(),
+            Residual(2 * width),
+            *_convolution(2 * width, 4 * width, 2),
+            nn.ReLU(),
+            Residual(4 * width),
+        )
+        self.told = nn.Sequential(nn.BatchNorm1d(8 * width), nn.Linear(8 * width, styles))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        seen = self.seen(pictures).float()
+        told: Tensor = self.told(torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], 1))
+        return told
+
+
 class StickerJudge(Network):
-    """``widths``: channels at 1/4, 1/8 and 1/16 of the edge, with so many residual blocks each."""
+    """``widths``: channels at 1/4, 1/8 and 1/16 of the edge, with ``depth`` residual blocks; ``hand_width``: see ``Hand``."""
 
     @remembered
     def __init__(
@@ -63,6 +94,7 @@ class StickerJudge(Network):
         joint: int = 256,
         text_width: int = WIDTH,
         styles: int = len(STYLES),
+        hand_width: int = 32,
     ) -> None:
         super().__init__()
         fine, middle, coarse = widths
@@ -84,18 +116,14 @@ class StickerJudge(Network):
             *(Residual(coarse) for _ in range(depth[2])),
         )
         self.to_joint = nn.Linear(coarse, joint)
-        # a style is in how edges and surfaces are drawn, anywhere: mean and spread of the fine features tell it
-        self.to_style = nn.Sequential(nn.BatchNorm1d(2 * fine + coarse), nn.Linear(2 * fine + coarse, styles))
+        self.hand = Hand(in_channels, hand_width, styles)
         self.from_text = nn.Linear(text_width, joint, bias=False)
         self.sharpness = nn.Parameter(torch.tensor(math.log(14.0)))  # of the softmax, learned
 
     def forward(self, pictures: Tensor) -> Judged:
         """[B, 4, 64, 64] in -1..1, premultiplied."""
-        stem = self.stem(pictures)
-        features = self.body(stem).mean((2, 3)).float()
-        surface = stem.float()
-        drawn = torch.cat([surface.mean((2, 3)), surface.std((2, 3)), features], 1)
-        return Judged(features, F.normalize(self.to_joint(features).float(), dim=-1), self.to_style(drawn).float())
+        features = self.body(self.stem(pictures)).mean((2, 3)).float()
+        return Judged(features, F.normalize(self.to_joint(features).float(), dim=-1), self.hand(pictures).float())
 
     def read(self, pooled: Tensor) -> Tensor:
         """MiniLM's vectors [..., 384] -> unit vectors [..., joint], to lay beside pictures."""

@@ -43,6 +43,8 @@ SEED = 1
 OTHERS = 4096
 #: how much the way from caption to picture and the style count beside the way from picture to caption
 BACK, STYLE = 0.5, 1.0
+#: no drawing is all of one style (Szegedy et al. 2016, section 7)
+SMOOTHED = 0.05
 #: words of what would be wrong in a mirror
 _LOPSIDED = {"left", "right", "arrow", "button", "clock", "o'clock", "clockwise", "letters", "keycap", "sign", "symbol"}
 
@@ -161,7 +163,8 @@ class JudgeStage:
         alike = self.net.sharpness.exp().clamp(max=100) * (seen.vectors @ read.T)
         alike = alike.masked_fill(also, -1e4)
         back = F.cross_entropy(alike[:, : self.batch].T, own)
-        style = F.cross_entropy(seen.styles, self._lessons.styles[places].to(self.device))
+        styles = self._lessons.styles[places].to(self.device)
+        style = F.cross_entropy(seen.styles, styles, label_smoothing=SMOOTHED)
         return F.cross_entropy(alike, own) + BACK * back + STYLE * style
 
     @torch.no_grad()
