@@ -145,10 +145,12 @@ class TrainingRequest(Request):
     over which the divergence comes to its weight ``beta``; ``free_bits`` are nats for each number of the code.
     ``dynamic_rates`` lets the discriminator's learning rate follow how right it is, ``sample_balance`` leaves out or
     repeats its updates, ``gradient_penalty`` and ``spectral_norm`` add what a recipe does not have of its own.
-    ``averaging`` is how much of itself the averaged network keeps at each step. ``begin``: the sha256 of a snapshot of
+    ``averaging`` is how much of itself the averaged network keeps at each step; ``cooling`` is the share of the run, at
+    its end, in which learning rates fall to a tenth. ``begin``: the sha256 of a snapshot of
     another training, ``parent``, to go on from with other settings. ``beside``: the training it is compared with.
 
-    ``fit``: width and batch are chosen by a trial of the machine, where there is a time budget.
+    ``fit``: width, batch and schedule (``averaging`` and ``cooling``) are chosen by a trial of the machine, where there
+    is a time budget.
 
     The data set "own" is a zip of a person's ``pictures``, which they call ``name``: squares of ``edge`` pixels, the
     centre of each picture or all of it with white around.
@@ -179,6 +181,7 @@ class TrainingRequest(Request):
     gradient_penalty: bool = False
     spectral_norm: bool = False
     averaging: float = Field(0.995, ge=0, lt=1)
+    cooling: float = Field(0.0, ge=0, le=1)
     pictures: Digest | None = None
     name: Annotated[str, StringConstraints(max_length=80, strip_whitespace=True)] = ""
     edge: Literal[32, 64] = 32

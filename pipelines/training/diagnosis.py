@@ -16,6 +16,9 @@ from pipelines.base import Scalar
 from pipelines.training.finding_names import FINDINGS, filled
 from pipelines.training.fixes import (
     Fix,
+    augment,
+    balance_rates,
+    balance_updates,
     blur,
     free_bits,
     hasten_d,
@@ -72,7 +75,7 @@ def d_wins(signals: Signals, already: bool) -> Finding | None:
         return None
     if min(signals.mean("real_accuracy"), signals.mean("fake_accuracy")) < (0.9 if already else 0.95):
         return None
-    fixes = some(raise_gamma(signals), slow_d(signals), blur(signals), smooth_labels(signals))
+    fixes = some(raise_gamma(signals), slow_d(signals), balance_rates(signals), blur(signals), smooth_labels(signals))
     return Finding("d_wins", {"apart": _percent(apart)}, fixes)
 
 
@@ -83,7 +86,7 @@ def d_lost(signals: Signals, already: bool) -> Finding | None:
         return None
     if not signals.is_far(far, 10):
         return None
-    fixes = some(hasten_d(signals), more_d_steps(signals), lower_gamma(signals))
+    fixes = some(hasten_d(signals), balance_updates(signals), more_d_steps(signals), lower_gamma(signals))
     return Finding("d_lost", {"apart": _percent(apart)}, fixes)
 
 
@@ -95,7 +98,7 @@ def g_silent(signals: Signals, already: bool) -> Finding | None:
     share = median(recent) / usual
     if share > (0.04 if already else 0.02):
         return None
-    fixes = some(slow_d(signals), blur(signals), raise_gamma(signals))
+    fixes = some(slow_d(signals), balance_updates(signals), blur(signals), raise_gamma(signals))
     return Finding("g_silent", {"share": float(f"{100 * share:.2g}")}, fixes)
 
 
@@ -133,7 +136,7 @@ def copying(signals: Signals, already: bool) -> Finding | None:
     novelty = signals.worst("novelty")
     if novelty is None or novelty > (0.4 if already else 0.3):
         return None
-    return Finding("copying", {"share": _percent(novelty)}, some(raise_gamma(signals)))
+    return Finding("copying", {"share": _percent(novelty)}, some(augment(signals), raise_gamma(signals)))
 
 
 def worse(signals: Signals, already: bool) -> Finding | None:

@@ -12,6 +12,9 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.ema import LONGEST
 from pipelines.training.recipe_names import recipe_info
 
+#: of the learning rate, at the end of a run that cools
+COLD = 0.1
+
 
 @dataclass
 class Dials:
@@ -28,6 +31,7 @@ class Dials:
     warmup: float = 0.0
     free_bits: float = 0.0
     averaging: float = LONGEST
+    cooling: float = 0.0
     augment: str = "off"
     dynamic_rates: bool = False
     sample_balance: bool = False
@@ -52,7 +56,13 @@ class Dials:
 
     def rate(self, name: str) -> float:
         """The learning rate of the optimizer called ``name``; the discriminator's has a ratio of its own."""
-        return self.learning_rate * self.slowed * (self.d_rate if name == "d" else 1.0)
+        return self.learning_rate * self.slowed * self.cooled * (self.d_rate if name == "d" else 1.0)
+
+    @property
+    def cooled(self) -> float:
+        """What is left of the learning rates: all of them, and in the ``cooling`` at the end evenly down to a tenth."""
+        begun = self.share - (1 - self.cooling)
+        return 1 - (1 - COLD) * begun / self.cooling if begun > 0 else 1.0
 
     @property
     def noise_now(self) -> float:

@@ -1,6 +1,8 @@
-"""Width and batch for a time budget, from a trial of about two seconds on this very machine.
+"""Width, batch and schedule for a time budget, from a trial of about two seconds on this very machine.
 
 On a slow machine steps are what counts, so pictures a step are halved; on a fast one there is time for wider networks.
+From the steps that there will be follows how long to average over; and because the end of the run is known, the
+learning rates fall towards it, which lets the networks settle where at full rate they would only circle.
 What was chosen becomes part of the training's request, so that a resume or a branch goes on with it.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipelines.base import Scalar
 from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.data import DataSet
@@ -18,15 +21,30 @@ TRIAL, WARM = 0.5, 2  # seconds of one measurement, and steps before it
 #: with fewer steps than this garments are hardly there; from ``ENOUGH`` on wider networks show more than further steps
 FEW, ENOUGH = 400, 1_500
 WIDEST, SMALLEST = 128, 16
+#: the averaged network remembers this share of the run's steps, between these bounds
+REMEMBERED, SHORTEST, LONGEST = 0.04, 0.98, 0.999
+COOLING = 0.3
 
 
 @dataclass(frozen=True)
 class Choice:
-    """``width`` and ``batch``, with which this machine makes ``rate`` steps a second."""
+    """``width`` and ``batch``, with which this machine makes ``rate`` steps a second, for a run of ``seconds``."""
 
     width: int
     batch: int
     rate: float
+    seconds: float
+
+    @property
+    def averaging(self) -> float:
+        """1 - 1/n for a memory of n steps."""
+        kept = 1 - 1 / max(1.0, REMEMBERED * self.rate * self.seconds)
+        return round(min(LONGEST, max(SHORTEST, kept)), 4)
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """All that follows, by field of the request."""
+        return {"width": self.width, "batch": self.batch, "averaging": self.averaging, "cooling": COOLING}
 
 
 def choose(request: TrainingRequest, measure: Callable[[int, int], float]) -> Choice:
@@ -35,13 +53,13 @@ def choose(request: TrainingRequest, measure: Callable[[int, int], float]) -> Ch
     rate = measure(width, batch)
     if rate * seconds < FEW and batch > SMALLEST:
         batch = max(SMALLEST, batch // 2)
-        return Choice(width, batch, measure(width, batch))
+        return Choice(width, batch, measure(width, batch), seconds)
     while rate * seconds >= 2 * ENOUGH and 2 * width <= WIDEST:
         wider = measure(2 * width, batch)
         if wider * seconds < ENOUGH:
             break
         width, rate = 2 * width, wider
-    return Choice(width, batch, rate)
+    return Choice(width, batch, rate, seconds)
 
 
 def trial(request: TrainingRequest, device: Device, data: DataSet | None, between: Callable[[], None]) -> Choice:

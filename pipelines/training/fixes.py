@@ -77,6 +77,26 @@ def slow_down(signals: Signals) -> Fix | None:
     return times("slow_down", signals, "learning_rate", 0.5, 0.1)
 
 
+def augment(signals: Signals) -> Fix | None:
+    """Where pictures are few, and D is not shown augmented ones already."""
+    if signals.augmented or "augment" not in signals.settings:
+        return None
+    return Fix("augment", "on", {"augment": "on"})
+
+
+def balance_rates(signals: Signals) -> Fix | None:
+    return _switch("balance_rates", signals, "dynamic_rates")
+
+
+def balance_updates(signals: Signals) -> Fix | None:
+    return _switch("balance_updates", signals, "sample_balance")
+
+
+def _switch(key: str, signals: Signals, name: str) -> Fix | None:
+    """Switches a helper on; None where the recipe has none or it is on."""
+    return Fix(key, True, {name: True}) if signals.settings.get(name) is False else None
+
+
 def blur(signals: Signals) -> Fix | None:
     return at_least("blur", signals, "instance_noise", 0.1)
 

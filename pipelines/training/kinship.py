@@ -12,7 +12,7 @@ from pipelines.training.recipe_names import STEERABLE
 #: these may differ between a checkpoint and the request that resumes from it: a training may go on for longer
 BUDGET = frozenset({"seconds", "steps"})
 #: what a training takes over from its checkpoint where the machine has chosen
-CHOSEN = ("fit", "width", "batch")
+CHOSEN = ("fit", "width", "batch", "averaging", "cooling")
 #: and these between a snapshot and a training that branches from it
 BRANCHED = BUDGET | set(STEERABLE) | {"seed", "begin", "parent", "beside", "name"}
 

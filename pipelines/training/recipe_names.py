@@ -106,8 +106,9 @@ STEERABLE = {
     "sample_balance": "sample balance",
     "gradient_penalty": "gradient penalty",
     "averaging": "averaging",
+    "cooling": "cooling",
 }
-SHARED = ("conditional", "width", "batch", "latent", "learning_rate", "averaging")
+SHARED = ("conditional", "width", "batch", "latent", "learning_rate", "averaging", "cooling")
 RIVALS = (*SHARED, "d_rate", "d_steps", "instance_noise", "augment", "dynamic_rates", "sample_balance")
 TARGETS = (*RIVALS, "label_smoothing")
 SLOPES = ("gamma", "penalty_every")

@@ -109,7 +109,7 @@ class Session:
         return None, skipped
 
     def _fit(self, device: Device, data: DataSet | None) -> Choice | None:
-        """Lets the machine choose width and batch where that is asked; a resume goes on with what was chosen."""
+        """Lets the machine choose width, batch and schedule where that is asked; a resume goes on with what was chosen."""
         if not self.request.fit:
             return None
         settings: dict[str, Any] = {"fit": False}
@@ -118,7 +118,7 @@ class Session:
             settings = {name: self._found[0].request[name] for name in CHOSEN}
         elif self.request.seconds and self.request.begin is None:
             choice = trial(self.request, device, data, self.turn.checkpoint)
-            settings |= {"width": choice.width, "batch": choice.batch}
+            settings |= choice.settings
         self.request = self.request.model_copy(update=settings)
         return choice
 
@@ -147,8 +147,13 @@ class Session:
         else:
             yield from self._save()
         if (fitted := self._fitted) is not None:
-            found = {"width": fitted.width, "batch": fitted.batch, "rate": round(fitted.rate, 1)}
-            yield mark(self.loop, "fitted", "width {width}, batch {batch} chosen: {rate} steps a second", **found)
+            found = fitted.settings | {"rate": round(fitted.rate, 1)}
+            yield mark(
+                self.loop,
+                "fitted",
+                "width {width}, batch {batch}, averaging {averaging}, cooling {cooling} chosen: {rate} steps a second",
+                **found,
+            )
         yield Steered(self.loop.values)
         yield self._progress()
         yield self._draw()

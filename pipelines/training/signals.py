@@ -44,6 +44,8 @@ class Signals:
     units: int = 0
     #: how many numbers the figures are taken in, each with a variance of 1 among real pictures
     features: int = 64
+    #: whether the discriminator is shown augmented pictures; of points there are none
+    augmented: bool = False
     #: the scores of a critic that measures a distance say nothing of who is winning
     scored: bool = True
 

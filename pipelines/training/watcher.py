@@ -15,6 +15,7 @@ from statistics import median
 import torch
 
 from pipelines.base import Diagnosis, Mark, Metrics
+from pipelines.training.augment import is_on
 from pipelines.training.data import floats, to_bytes
 from pipelines.training.diagnosis import CONDITIONS, Finding, all_well, begun, changed, findings, once_each
 from pipelines.training.finding_names import FINDINGS, FOUND
@@ -140,7 +141,7 @@ class Watcher:
 
     def _signals(self) -> Signals:
         loop = self._loop
-        info = recipe_info(loop.request.recipe)
+        info, plane = recipe_info(loop.request.recipe), loop.data.size == 1
         if loop.rollbacks > self._returns:
             self._returned = loop.step
         self._returns = loop.rollbacks
@@ -158,7 +159,8 @@ class Watcher:
             rate=loop.rate,
             classes=len(loop.data.classes),
             units=loop.recipe.shape.latent,
-            features=FEATURES if loop.data.size > 1 else 2,
+            features=2 if plane else FEATURES,
+            augmented=plane or is_on(loop.settings.augment, len(loop.data), plane),
             scored=info.name != "wgan-gp",
         )
 

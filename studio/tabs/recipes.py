@@ -33,6 +33,7 @@ NUMBERS: Mapping[str, float] = {
     "warmup": 0.05,
     "free_bits": 0.05,
     "averaging": 0.001,
+    "cooling": 0.05,
 }
 SWITCHES = ("dynamic_rates", "sample_balance", "gradient_penalty", "spectral_norm")
 OWN = ("conditional", "augment", *SWITCHES, *NUMBERS)

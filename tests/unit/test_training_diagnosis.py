@@ -165,6 +165,22 @@ def test_a_penalty_that_is_off_is_switched_on_before_it_is_raised() -> None:
     assert one.fixes[0].changes == {"gradient_penalty": True}
 
 
+def test_helpers_are_offered_where_they_are_off_and_augmentation_where_pictures_are_few() -> None:
+    off = {"dynamic_rates": False, "sample_balance": False, "augment": "auto", "d_rate": 1.0}
+    (wins,) = findings(signals(accuracy=0.99, settings=off))
+    assert {"dynamic_rates": True} in [fix.changes for fix in wins.fixes]
+    (silent,) = findings(signals(recent={"generator_gradient": (0.001,) * 50}, settings=off))
+    assert {"sample_balance": True} in [fix.changes for fix in silent.fixes]
+    (copies,) = findings(signals(measured=[{"novelty": 0.1}] * 2, settings=off))
+    assert [fix.changes for fix in copies.fixes] == [{"augment": "on"}]
+    on = {"dynamic_rates": True, "sample_balance": True, "augment": "on"}
+    for one in (
+        *findings(signals(accuracy=0.99, settings=on)),
+        *findings(signals(measured=[{"novelty": 0.1}] * 2, settings=on, augmented=True)),
+    ):
+        assert one.fixes == ()
+
+
 def test_a_warm_up_that_is_over_by_then_is_not_lengthened_beyond_the_run() -> None:
     collapsed = {"recent": {"kl": (0.0,) * 50, "active_units": (0.0,) * 50}}
     settings = {"beta": 1.0, "warmup": 0.1, "free_bits": 0.0}

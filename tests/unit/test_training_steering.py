@@ -92,6 +92,7 @@ OTHER: Mapping[str, Any] = {
     "warmup": 0.9,
     "free_bits": 2.0,
     "averaging": 0.1,
+    "cooling": 1.0,
     "augment": "off",
     "dynamic_rates": True,
     "sample_balance": True,
