@@ -5,7 +5,20 @@ import {arrived, gone} from "./dialog.js";
 import {address, el, icon} from "./dom.js";
 import {duration, has, language, size, t, titled} from "./words.js";
 
-export function header(element) {
+/** Who is signed in, which leads to their account, and the way out: a form, since leaving changes something. */
+function whoami() {
+  const box = el("div.whoami");
+  fetch(address("/account/me"), {headers: {accept: "application/json"}}).then(async (answer) => {
+    if (!answer.ok) return;
+    const me = await answer.json();
+    box.replaceChildren(
+      el("a.whoami-name", {href: "account", id: "account-link", title: t("header.account")}, me.name),
+      el("form", {method: "post", action: "sign-out"}, el("button.btn.btn-small", {type: "submit", id: "sign-out"}, t("header.sign_out"))));
+  }).catch((error) => { if (!(error instanceof TypeError)) throw error; }); // no network: the strip says so
+  return box;
+}
+
+export function header(element, props, trigger, watch, fixed) {
   const scheme = el("button.icon-button", {type: "button", id: "scheme-toggle"});
   const name = () => {
     const words = t(window.atelierScheme.dark() ? "header.light" : "header.dark");
@@ -17,7 +30,7 @@ export function header(element) {
   window.addEventListener("atelier-scheme", name);
   name();
   element.querySelector(".widget").replaceChildren(
-    el("header.top", {}, el("img.brand-mark", {src: "assets/studio/icons/favicon.svg", alt: "", width: 30, height: 30}), el("span.brand", {}, "Atelier"), el("span.tagline", {}, t("header.tagline")), scheme));
+    el("header.top", {}, el("img.brand-mark", {src: "assets/studio/icons/favicon.svg", alt: "", width: 30, height: 30}), el("span.brand", {}, "Atelier"), el("span.tagline", {}, t("header.tagline")), fixed.accounts ? whoami() : null, scheme));
 }
 
 export function footer(element, props, trigger, watch, fixed) {

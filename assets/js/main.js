@@ -6,6 +6,7 @@ import {courier, footer, header, strip} from "./frame.js";
 import {stagePictures, toFetch, traits} from "./image.js";
 import "./keys.js";
 import {chip} from "./own.js";
+import {people} from "./people.js";
 import {film, library} from "./shelf.js";
 import {choices, drop, stageStyle} from "./style.js";
 import {steering} from "./steering.js";
@@ -15,7 +16,7 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop, steering,
-  traits, chip, ask,
+  traits, chip, ask, people,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),

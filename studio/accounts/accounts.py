@@ -196,6 +196,16 @@ class Accounts:
         what = "account.closed" if disabled else "account.opened"
         self.audit.note(what, actor=by.name, account=by.account, subject=name)
 
+    def invite(self, by: Person, role: Role, uses: int, days: int, minutes: int) -> str:
+        """A new invitation's words, said this once."""
+        secret = self.invitations.make(by, role, uses, days, minutes)
+        self.audit.note("invitation.made", actor=by.name, account=by.account, subject=f"{role} × {uses}")
+        return secret
+
+    def take_back_invitation(self, by: Person, invitation: int) -> None:
+        self.invitations.take_back(invitation)
+        self.audit.note("invitation.back", actor=by.name, account=by.account, subject=f"#{invitation}")
+
     @contextmanager
     def _changing(self, account: int) -> Iterator[AccountRow]:
         with self._database.write() as session:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from studio.locales import i18n
 from studio.settings import ASSETS
+from studio.tabs.administration import AdministrationTab
 from studio.tabs.courier import Courier
 from studio.tabs.gallery import name_things
 from studio.tabs.library import LibraryTab
@@ -23,7 +24,20 @@ if TYPE_CHECKING:
     from studio.services import Studio
 
 MAKING = ("text", "image", "style", "training")
-CSS = ("tokens", "icons", "page", "controls", "stage", "widgets", "training", "steering", "curves", "own", "library")
+CSS = (
+    "tokens",
+    "icons",
+    "page",
+    "controls",
+    "stage",
+    "widgets",
+    "training",
+    "steering",
+    "curves",
+    "own",
+    "library",
+    "administration",
+)
 
 
 def build_page(studio: Studio) -> gr.Blocks:
@@ -31,11 +45,13 @@ def build_page(studio: Studio) -> gr.Blocks:
     name_things()
     page = gr.Blocks(title="Atelier", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with page:
-        widget("header", "header")
+        widget("header", "header", accounts=studio.accounts.required)
         with gr.Tabs(elem_id="pages", selected="text") as pages:
             tabs = {kind: _making(studio, kind) for kind in MAKING}
             with gr.Tab(i18n("tab.library"), id="library", elem_id="page-library") as shelf:
                 library = LibraryTab(studio)
+            if studio.accounts.required:
+                _administration(studio, page)
         everything = _with_benches(tabs)
         Courier(studio, pages, everything, library)
         widget("strip", "status-strip", titles=model_titles(studio))
@@ -50,6 +66,16 @@ def _making(studio: Studio, kind: str) -> Tab:
     if not isinstance(tab, Tab):
         raise TypeError(f"studio.tabs.{kind} builds no tab")
     return tab
+
+
+def _administration(studio: Studio, page: gr.Blocks) -> None:
+    """The tab that only administrators see."""
+    with gr.Tab(
+        i18n("tab.administration"), id="administration", elem_id="page-administration", visible=False
+    ) as office:
+        tab = AdministrationTab(studio)
+    page.load(tab.reveal, None, office, **QUIET)
+    office.select(tab.show, None, tab.panels, **QUIET)
 
 
 def _with_benches(tabs: dict[str, Tab]) -> dict[str, Tab]:
