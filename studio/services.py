@@ -5,17 +5,22 @@ Knows everything below the page; knows no page, no route and no torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.catalog import Catalog
+from pipelines.errors import StudioError
 from studio.accounts.accounts import Accounts
 from studio.engine.hosts import Host
 from studio.engine.hosts.inline import InlineHost
 from studio.engine.hosts.process import ProcessHost
+from studio.engine.job import Job
 from studio.engine.jobs import JobService
 from studio.engine.options import EngineOptions
 from studio.engine.telling import sweep_previews
 from studio.library.library import Library
+from studio.library.shares import Shares
 from studio.settings import ASSETS, Settings
 from studio.store.blobs import Blobs
 from studio.store.database import Database
@@ -32,6 +37,22 @@ class Studio:
     database: Database
     host: Host
     accounts: Accounts
+    shares: Shares
+
+    def submit(self, owner: str, kind: str, values: Mapping[str, Any]) -> Job:
+        """``JobService.submit`` for what is asked for; what ``owner``'s role may not choose is refused."""
+        self._check_model(owner, str(values.get("model") or ""))
+        return self.jobs.submit(owner, kind, values)
+
+    def _check_model(self, owner: str, model: str) -> None:
+        """A model nobody has used here yet would become part of the catalogue, which is the administrators'."""
+        if model and self.catalog.named(model) is None and self.accounts.role_of(owner) != "administrator":
+            raise StudioError(
+                "models.role",
+                "{name} is not in the catalogue, and only an administrator adds models. Choose one of {known}.",
+                name=model[:60],
+                known=", ".join(entry.name for entry in self.catalog.entries() if entry.task in ("text", "image")),
+            )
 
     def start(self) -> None:
         """Takes up what the last run left and starts the engine, which takes a few seconds of its own."""
@@ -56,7 +77,7 @@ def open_studio(settings: Settings) -> Studio:
     accounts = Accounts(database, settings.auth, settings.session_days)
     host = _host(settings)
     jobs = JobService(settings, database, library, catalog, host)
-    return Studio(settings, catalog, library, jobs, database, host, accounts)
+    return Studio(settings, catalog, library, jobs, database, host, accounts, Shares(database, library))
 
 
 def _host(settings: Settings) -> Host:

@@ -22,6 +22,7 @@ from studio.entrance.inside import Inside
 from studio.entrance.limits import BodyLimit
 from studio.entrance.origins import SameOrigin
 from studio.entrance.proxies import Proxies
+from studio.entrance.shared import shared_routes
 from studio.entrance.signing import sign_in_routes
 from studio.health import health_routes
 from studio.lean import no_matplotlib, no_stubs
@@ -54,6 +55,7 @@ def build_app(settings: Settings) -> FastAPI:
     if settings.auth:
         app.include_router(sign_in_routes(studio))
         app.include_router(account_routes(studio))
+        app.include_router(shared_routes(studio))
     app.mount("/assets/studio", StaticFiles(directory=ASSETS), name="studio-assets")
     _guard(app, studio, inside)
     _mount_page(app, studio, inside)

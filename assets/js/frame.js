@@ -3,6 +3,7 @@
 import {press, pressSoon, setCourier} from "./bench.js";
 import {arrived, gone} from "./dialog.js";
 import {address, el, icon} from "./dom.js";
+import {linksAre, withAccounts} from "./share.js";
 import {duration, has, language, size, t, titled} from "./words.js";
 
 /** Who is signed in, which leads to their account, and the way out: a form, since leaving changes something. */
@@ -19,6 +20,7 @@ function whoami() {
 }
 
 export function header(element, props, trigger, watch, fixed) {
+  if (fixed.accounts) withAccounts();
   const scheme = el("button.icon-button", {type: "button", id: "scheme-toggle"});
   const name = () => {
     const words = t(window.atelierScheme.dark() ? "header.light" : "header.dark");
@@ -49,6 +51,7 @@ export function courier(element, props, trigger, watch) {
     if (answer?.do === "make") pressSoon(answer.kind);
     if (answer?.do === "open") arrived(answer.item);
     if (answer?.do === "deleted") gone(answer.item);
+    if (answer?.do === "shared") linksAre(answer.links, answer.item, answer.link);
     if (answer?.do === "follow") document.dispatchEvent(new CustomEvent("atelier-follow", {detail: answer}));
     if (answer?.do === "focus") setTimeout(() => document.querySelector(`#${answer.kind}-bench`)?.scrollIntoView({block: "start", behavior: "smooth"}), 120);
   });

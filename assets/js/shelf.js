@@ -3,6 +3,7 @@
 import {address, button, el, icon} from "./dom.js";
 import {isPicture, isText, openItem} from "./dialog.js";
 import {roving} from "./keys.js";
+import {sharedList} from "./share.js";
 import {has, kindOf, t, titleOf, when} from "./words.js";
 
 const NEEDS_CHECKER = new Set(["image/png", "image/webp"]);
@@ -70,7 +71,7 @@ export function library(element, props, trigger, watch) {
     const grid = el("div.grid", {role: "group"}, piles(value.items).map((pile) => tile(pile, value.items)));
     roving(grid, ".card");
     const further = value.more ? button(t("library.more"), {id: "library-more", onclick: () => trigger("further", {count: value.items.length + 60})}) : null;
-    box.replaceChildren(grid, further ? el("div.further", {}, further) : "");
+    box.replaceChildren(sharedList(value.shared) ?? "", grid, further ? el("div.further", {}, further) : "");
   };
   watch("value", show);
   show();

@@ -74,6 +74,10 @@ class Accounts:
             row = session.get(AccountRow, number) if number is not None else None
             return "" if row is None else row.name
 
+    def note(self, owner: str, what: str, subject: str = "") -> None:
+        """Puts into the log what ``owner`` did."""
+        self.audit.note(what, actor=self.name_of(owner), account=account_of(owner), subject=subject)
+
     def everybody(self, guests: bool = True) -> list[Account]:
         """All accounts, those that may act and were here last first. Guests whose time is over are left out."""
         with self._database.read() as session:

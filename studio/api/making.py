@@ -119,7 +119,7 @@ class Making:
             "repetition_penalty": repetition_penalty, "stop": stop or [], "mode": mode, "history": history or [],
         }  # fmt: skip
         owner = owner_of(request)
-        job = self._studio.jobs.submit(owner, "text", values)
+        job = self._studio.submit(owner, "text", values)
         text = ""
         async for batch in self._studio.jobs.follow(owner, job.id):
             new = "".join(event.data["text"] for event in batch if event.kind == "token")
@@ -209,7 +209,7 @@ class Making:
             settings_json: Further settings as a JSON object, such as {"seconds": 60, "seed": 1, "width": 16}.
         """
         values = {name: value for name, value in (("recipe", recipe), ("dataset", dataset)) if value}
-        job = self._studio.jobs.submit(owner_of(request), "training", values | json_object(settings_json))
+        job = self._studio.submit(owner_of(request), "training", values | json_object(settings_json))
         return job.id
 
     async def start_sticker_training(
@@ -228,13 +228,13 @@ class Making:
         owner, data = owner_of(request), await asyncio.to_thread(Path(pictures).read_bytes)
         await asyncio.to_thread(look, data, 1)  # refused now rather than by the job
         values = {"pictures": self._studio.library.keep_upload(owner, data, "application/zip"), "name": name}
-        return self._studio.jobs.submit(owner, "sticker_training", values | json_object(settings_json)).id
+        return self._studio.submit(owner, "sticker_training", values | json_object(settings_json)).id
 
     # ---------------------------------------------------------------------------------------- inside
 
     async def _make(self, owner: str, kind: str, values: Info) -> AsyncIterator[tuple[list[Item], Info]]:
         """Submits and follows: progress as it comes, then what was made."""
-        job = self._studio.jobs.submit(owner, kind, values)
+        job = self._studio.submit(owner, kind, values)
         yield [], self._info(job)
         async for batch in self._studio.jobs.follow(owner, job.id):
             for event in batch:

@@ -22,6 +22,7 @@ from studio.tabs.following import refuse, report
 from studio.tabs.library import LibraryTab
 from studio.tabs.own import KIND as OWN_KIND
 from studio.tabs.parts import QUIET, Updates
+from studio.tabs.sharing import links, share, take_back
 from studio.tabs.tab import Tab
 from studio.widgets import widget
 
@@ -77,6 +78,13 @@ class Courier:
                 return self._send(self.studio.library.get(owner, item_id), to, owner, language)
             case {"action": "delete", "item": str(item_id)}:
                 return self._delete(self.studio.library.get(owner, item_id), owner, chosen)
+            case {"action": "share", "item": str(item_id), "days": int(days)}:
+                return self._shared(owner, chosen, item_id, share(self.studio, owner, item_id, days))
+            case {"action": "take back", "share": int(number)}:
+                take_back(self.studio, owner, number)
+                return self._shared(owner, chosen)
+            case {"action": "links"}:
+                return self._shared(owner, chosen)
             case {"action": "steer", "job": str(job_id), "changes": dict(changes)}:
                 self.studio.jobs.steer(owner, job_id, changes)
                 return {self.element: gr.skip()}
@@ -116,9 +124,17 @@ class Courier:
             **self._say("focus", kind=page if kind == OWN_KIND else kind),
         }
 
+    def _shared(self, owner: str, chosen: str, item: str = "", link: str = "") -> Updates:
+        """The links there are now, and the words of the one just made, which nobody can ask for again."""
+        mine = links(self.studio, owner)
+        return {**self._shelf(owner, chosen), **self._say("shared", item=item, link=link, links=mine)}
+
+    def _shelf(self, owner: str, chosen: str) -> Updates:
+        return {self.library.grid: self.library.page(owner, chosen)}
+
     def _delete(self, item: Item, owner: str, chosen: str) -> Updates:
         self.studio.library.delete(owner, item.id)
-        updates: Updates = {self.library.grid: self.library.page(owner, chosen), **self._say("deleted", item=item.id)}
+        updates: Updates = {**self._shelf(owner, chosen), **self._say("deleted", item=item.id)}
         if item.kind in self.tabs:
             tab = self.tabs[item.kind]
             updates[tab.film] = cards(self.studio, owner, tab.kinds)

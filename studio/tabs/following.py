@@ -80,7 +80,7 @@ async def submit(
 
     def begin() -> Job:
         kind, values = wanted()
-        return studio.jobs.submit(owner_of(request), kind, dict(values))
+        return studio.submit(owner_of(request), kind, dict(values))
 
     async for shown in _shown(studio, begin, language_of(request), make, per_second):
         yield shown

@@ -10,6 +10,7 @@ from studio.locales import i18n
 from studio.owners import owner_of
 from studio.tabs.film import cards
 from studio.tabs.parts import QUIET
+from studio.tabs.sharing import links
 from studio.widgets import widget
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ class LibraryTab:
         return self.page(owner_of(request), chosen, count)
 
     def page(self, owner: str, chosen: str, count: int = PAGE) -> dict[str, Any]:
-        """The newest ``count`` items, and whether there are more."""
+        """The newest ``count`` items, whether there are more, and the links to what is shared."""
         found = cards(self.studio, owner, KINDS.get(chosen, ()), limit=count + 1)
-        return {"items": found[:count], "more": len(found) > count, "filter": chosen}
+        shared = links(self.studio, owner)
+        return {"items": found[:count], "more": len(found) > count, "filter": chosen, "shared": shared}
 
 
 def build(studio: Any) -> LibraryTab:

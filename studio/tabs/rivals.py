@@ -52,4 +52,4 @@ class Rivals:
         TrainingRequest.parse(whole)
         common = {name: whole[name] for name in COMMON if name in whole}
         rival = TrainingRequest.parse({**common, "recipe": recipe}).model_dump(exclude_unset=True)
-        return {**whole, "beside": self.studio.jobs.submit(owner, "training", rival).id}
+        return {**whole, "beside": self.studio.submit(owner, "training", rival).id}
