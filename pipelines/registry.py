@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TypeVar
@@ -79,8 +80,9 @@ def registrations() -> Iterator[Registration]:
     yield from _registrations.values()
 
 
+@cache
 def load_registrations() -> None:
-    """Imports the modules that register: ours, then those of installed packages. Cheap after the first call."""
+    """Imports the modules that register: ours, then those of installed packages. Free after the first call."""
     import_module("pipelines.requests")
     import_module("pipelines.sticker.own_request")
     for point in entry_points(group=ENTRY_POINTS):

@@ -101,8 +101,11 @@ export function stageOf(kind, element, props, trigger, watch, draw) {
   const line = el("div.progress-line", {hidden: true, "aria-live": "polite"});
   const body = el("div.stage-body");
   element.querySelector(".widget").replaceChildren(line, box, body);
+  let more = 0; // of what waits for this page, how much it has asked for
   const show = () => {
     const view = props.value ?? {state: "idle"};
+    if (view.more && view.more !== more) setTimeout(() => trigger("told"), 0);
+    more = view.more ?? 0;
     mark(kind, view.state);
     progressLine(line, view);
     notice(box, view);

@@ -39,7 +39,7 @@ from pipelines.training.snapshots import Snapshots
 from pipelines.training.steering import Helm, begun
 from pipelines.training.watcher import Watcher, metrics
 
-READ_EVERY = 0.3  # seconds on the wall: a page drawn more often is not smoother
+READ_EVERY = 0.5  # seconds on the wall: as often as the page is drawn
 SAVE_EVERY = 3.5  # seconds of training; with the write itself at most five are lost to a kill
 SAVE_SHARE = 0.1  # never more of the time than this for saving, even where a checkpoint is huge
 DRAW_EVERY, DRAW_EARLY, EARLY = 2.5, 1.0, 5.0  # seconds of training: pictures change most at the beginning

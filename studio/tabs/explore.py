@@ -18,7 +18,7 @@ from studio.locales import i18n
 from studio.owners import owner_of
 from studio.tabs.following import submit
 from studio.tabs.generators import LEARNING, Choice, GeneratorBench, learning_of
-from studio.tabs.parts import QUIET, Updates, actions, film, stage
+from studio.tabs.parts import actions, film, stage
 from studio.tabs.views import View
 from studio.widgets import widget
 
@@ -65,23 +65,23 @@ class ExploreTab(GeneratorBench):
 
     def wire(self) -> None:
         super().wire()
-        self.ask.go(self.look, self.ask, self.outputs, **QUIET)
+        self.streams(self.ask.go, self.look, self.ask)
 
-    async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
+    async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[dict[str, Any]]:
         """Submits a plane; of the training that runs now it is that of its newest snapshot."""
         owner = owner_of(request)
         values = self.values(posted)
         if values.get("generator") == LEARNING:
             values["generator"] = await asyncio.to_thread(self._newest, owner)
         views = submit(self.studio, lambda: (self.kind, values), request, self.make_view, self.per_second)
-        async for update in self._updates(views, request):
-            yield update
+        async for shown in self.showing(views, request):
+            yield shown
 
-    async def look(self, asked: Mapping[str, Any] | None, request: gr.Request) -> AsyncIterator[Updates]:
+    async def look(self, asked: Mapping[str, Any] | None, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         """A morph or the neighbours of a place, as the map asks for it."""
         views = submit(self.studio, lambda: (self.kind, dict(asked or {})), request, self.make_view, self.per_second)
-        async for update in self._updates(views, request):
-            yield update
+        async for shown in self.showing(views, request):
+            yield shown
 
     def _newest(self, owner: str) -> str:
         """The newest snapshot of the training that runs, among the files; what was chosen stays where there is none."""

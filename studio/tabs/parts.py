@@ -159,9 +159,9 @@ def actions(kind: str) -> tuple[gr.Button, gr.Button]:
 def stage(kind: str, **fixed: Any) -> gr.HTML:
     """The result. It says ``mounted`` once it is in the page, which for a tab is when it is first opened.
 
-    And ``follow`` when a job was begun elsewhere that is to be shown here.
+    ``follow`` when a job was begun elsewhere that is to be shown here, ``told`` when more than it waits for the page.
     """
-    return widget(f"stage-{kind}", f"{kind}-result", {"state": "idle"}, events=("mounted", "follow"), **fixed)
+    return widget(f"stage-{kind}", f"{kind}-result", {"state": "idle"}, events=("mounted", "follow", "told"), **fixed)
 
 
 def film(kind: str) -> gr.HTML:

@@ -1,13 +1,15 @@
 """What every tab that makes something does: submit, show, stop, re-attach, take a recipe back.
 
 A tab says what is asked (its controls), what is shown of it (its view) and what is special after it; the rest is here.
+
+What streams sets the stage and nothing else: for every further output of a listener gradio builds a component anew with
+each answer, and a tab has sixty. Whatever else is to change waits until the page asks for it, once.
 """
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gradio as gr
@@ -27,7 +29,7 @@ from studio.tabs.views import View
 if TYPE_CHECKING:
     from studio.services import Studio
 
-OPENING = 2.0  # seconds in which a page that opens may be too busy to show each answer by itself
+WAITING = 500  # pages whose updates are kept for them; one that went away in between never asks
 
 
 class Tab(ABC):
@@ -56,6 +58,7 @@ class Tab(ABC):
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self._streams: dict[str, object] = {}  # which of a page's streams is the one to show
+        self._waiting: dict[str, Updates] = {}  # what a page is given when it asks
         self.controls = Controls(self.kind, self.request)
         self.build()
         self.wire()
@@ -86,7 +89,7 @@ class Tab(ABC):
         return self.kind, self.values(posted)
 
     def during(self, shown: Shown, first: bool) -> Updates:
-        """More to update with each view."""
+        """What is to change besides the stage now that this is shown: asked with each view, mostly nothing."""
         del shown, first
         return {}
 
@@ -114,48 +117,55 @@ class Tab(ABC):
 
     @property
     def outputs(self) -> list[Component]:
-        return [self.stage, self.film, *self.targets]
+        """What may change besides the stage."""
+        return [self.film, *self.targets]
 
     def wire(self) -> None:
         """Make, Stop, and what happens when the tab is first opened: gradio keeps no update for a tab before that."""
-        attached = self.stage.mounted(self.attach, outputs=self.outputs, **QUIET)
-        self.stage.follow(self.attach, outputs=self.outputs, trigger_mode="multiple", **QUIET)
-        made = self.make_button.click(self.make, self.inputs, self.outputs, **QUIET)
+        self.stage.mounted(self.greet, outputs=self.outputs, **QUIET)
+        attached = self.streams(self.stage.mounted, self.attach)
+        self.streams(self.stage.follow, self.attach, trigger_mode="multiple")
+        self.stage.told(self.given, outputs=self.outputs, trigger_mode="multiple", **QUIET)
+        made = self.streams(self.make_button.click, self.make, self.inputs)
         self.ends = (attached, made.then(None, js=settled(self.kind)))
         self.stop_button.click(self.stop, **QUIET)
 
-    async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[Updates]:
+    def streams(
+        self, listen: Callable[..., Dependency], handler: Callable[..., Any], inputs: Any = None, **more: Any
+    ) -> Dependency:
+        """Listens with a ``handler`` that yields what the stage shows; then sets what else has changed by its end."""
+        ended: Dependency = listen(handler, inputs, self.stage, **{**QUIET, **more}).then(
+            self.given, outputs=self.outputs, **QUIET
+        )
+        return ended
+
+    async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[dict[str, Any]]:
         """Submits what was posted and shows it to the end."""
         views = submit(
             self.studio, lambda: self.wanted(posted, owner_of(request)), request, self.make_view, self.per_second
         )
-        async for update in self._updates(views, request):
-            yield update
+        async for shown in self.showing(views, request):
+            yield shown
 
     def greeting(self, owner: str, language: Language) -> Updates:
         """What a tab shows when it is opened, whether or not anything runs in it: earlier results."""
         del language
         return {self.film: cards(self.studio, owner, self.kinds)}
 
-    async def attach(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """Shows the greeting, and with it whatever this person has running here.
+    def greet(self, request: gr.Request) -> Updates:
+        """The same, for the person behind ``request``."""
+        return self.greeting(owner_of(request), language_of(request))
 
-        gradio's browser client applies a generator's answers in place and shows them when it gets round to it: on a
-        page that is just opening, what a later answer leaves out is wiped before it was seen. So for the first moments
-        each answer carries all that was said before.
-        """
-        carried = self.greeting(owner_of(request), language_of(request))
-        alone, opened = True, time.monotonic()
+    async def attach(self, request: gr.Request) -> AsyncIterator[Any]:
+        """Shows whatever this person has running here."""
+        yield gr.skip()  # a generator that yields nothing would empty the stage
         views = attach(self.studio, self.kinds, request, self.make_view, self.per_second, self.resumable)
-        async for update in self._updates(views, request):
-            alone = False
-            if time.monotonic() - opened < OPENING:
-                carried = {**carried, **update}
-                yield carried
-            else:
-                yield update
-        if alone:
-            yield carried
+        async for shown in self.showing(views, request):
+            yield shown
+
+    def given(self, request: gr.Request) -> Updates:
+        """What has been waiting for this page."""
+        return self._waiting.pop(str(request.session_hash), {}) or {self.film: gr.skip()}
 
     def past(self, owner: str, job_id: str, language: Language) -> Updates:
         """The stage as it was when a job of ``owner`` that is over ended. Raises ``StudioError`` while another runs."""
@@ -179,20 +189,31 @@ class Tab(ABC):
     def stop(self, request: gr.Request) -> None:
         tell(self.studio, self.stopping, self.kinds, request)
 
-    async def _updates(self, views: AsyncIterator[Shown], request: gr.Request) -> AsyncIterator[Updates]:
+    async def showing(self, views: AsyncIterator[Shown], request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        """``views`` as the stage draws them, until this page is given something else to show.
+
+        ``more`` counts what waits for the page besides: where it has grown, the page asks for it.
+        """
         shown: Shown | None = None
-        here = str(request.session_hash)
+        more, here = 0, str(request.session_hash)
         mine = self._streams[here] = object()
         try:
             async for view in views:
-                if self._streams.get(here) is not mine:  # this page has been given something else to show
+                if self._streams.get(here) is not mine:
                     return
-                yield {self.stage: view.show(), **self.during(view, shown is None)}
+                more += self._wait(here, self.during(view, shown is None))
+                yield {**view.show(), "more": more}
                 shown = view
         finally:
             if self._streams.get(here) is mine:
                 del self._streams[here]
         if shown is not None and here not in self._streams:
-            film = cards(self.studio, owner_of(request), self.kinds)
-            # the stage again: the last answer must carry all that shall be seen (see attach)
-            yield {self.stage: shown.show(), self.film: film, **self.after(shown)}
+            self._wait(here, {self.film: cards(self.studio, owner_of(request), self.kinds), **self.after(shown)})
+
+    def _wait(self, here: str, updates: Updates) -> bool:
+        """Keeps ``updates`` until the page asks for them. False where there are none."""
+        if updates:
+            self._waiting[here] = {**self._waiting.pop(here, {}), **updates}
+            while len(self._waiting) > WAITING:
+                del self._waiting[next(iter(self._waiting))]
+        return bool(updates)

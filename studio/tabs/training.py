@@ -130,7 +130,7 @@ class TrainingTab(Tab):
     also = (own.KIND,)
     request = TrainingRequest
     view = TrainingView
-    per_second = 4
+    per_second = 2  # a page drawn more often costs a training on the same cores more than it shows
     stopping = "finish"
     resumable = True
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"dataset": name} for name in DATASETS)
@@ -190,7 +190,7 @@ class TrainingTab(Tab):
         super().wire()
         self.form.wire()
         self.pause_button.click(self.pause, **QUIET)
-        self.resume_button.click(self.resume, outputs=self.outputs, **QUIET)
+        self.streams(self.resume_button.click, self.resume)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
         given = [self.own.pictures, self.own.shown, self.own.file, self.stage, self.own.learner]
         fields = self.controls.fields
@@ -246,10 +246,10 @@ class TrainingTab(Tab):
 
     async def resume(self, request: gr.Request) -> Any:
         """Goes on with a paused training, or with the newest one if that was interrupted, and shows it."""
-        yield {self.stage: gr.skip()}  # a generator that yields nothing would empty every output
+        yield gr.skip()
         if tell(self.studio, "resume", self.kinds, request, ("paused", "interrupted")) == "interrupted":
-            async for update in self.attach(request):
-                yield update
+            async for shown in self.attach(request):
+                yield shown
 
     def reset(self) -> dict[str, Any]:
         return {"state": "idle"}
