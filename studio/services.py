@@ -12,6 +12,7 @@ from typing import Any
 from pipelines.catalog import Catalog
 from pipelines.errors import StudioError
 from studio.accounts.accounts import Accounts
+from studio.engine.caps import Caps
 from studio.engine.hosts import Host
 from studio.engine.hosts.inline import InlineHost
 from studio.engine.hosts.process import ProcessHost
@@ -19,10 +20,12 @@ from studio.engine.job import Job
 from studio.engine.jobs import JobService
 from studio.engine.options import EngineOptions
 from studio.engine.telling import sweep_previews
+from studio.library.handed import Handed
 from studio.library.library import Library
 from studio.library.shares import Shares
 from studio.settings import ASSETS, Settings
 from studio.store.blobs import Blobs
+from studio.store.choices import Choices
 from studio.store.database import Database
 
 
@@ -38,6 +41,8 @@ class Studio:
     host: Host
     accounts: Accounts
     shares: Shares
+    handed: Handed
+    caps: Caps
 
     def submit(self, owner: str, kind: str, values: Mapping[str, Any]) -> Job:
         """``JobService.submit`` for what is asked for; what ``owner``'s role may not choose is refused."""
@@ -76,8 +81,9 @@ def open_studio(settings: Settings) -> Studio:
     catalog = Catalog(ASSETS, data)
     accounts = Accounts(database, settings.auth, settings.session_days)
     host = _host(settings)
-    jobs = JobService(settings, database, library, catalog, host)
-    return Studio(settings, catalog, library, jobs, database, host, accounts, Shares(database, library))
+    caps = Caps(settings.caps, Choices(database), accounts.role_of)
+    jobs = JobService(settings, database, library, catalog, host, caps)
+    return Studio(settings, catalog, library, jobs, database, host, accounts, Shares(database, library), Handed(), caps)
 
 
 def _host(settings: Settings) -> Host:
@@ -89,4 +95,4 @@ def _host(settings: Settings) -> Host:
         settings.memory_share,
         settings.training_snapshot_mb * 1_000_000,
     )
-    return InlineHost(options) if settings.engine == "inline" else ProcessHost(options)
+    return InlineHost(options) if settings.engine == "inline" else ProcessHost(options, settings.hang_seconds)

@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.errors import StudioError
@@ -18,24 +18,30 @@ ASSETS = ROOT / "assets"
 class RoleCaps(BaseModel):
     """What one person of a role may have. 0 is no limit."""
 
-    waiting: int = Field(0, ge=0, le=10_000, description="jobs waiting")
-    running: int = Field(0, ge=0, le=64, description="jobs running at the same time; further ones wait")
-    stored_mb: int = Field(0, ge=0, le=100_000_000, description="megabytes in the library and of uploads")
-    device_minutes: int = Field(0, ge=0, le=1440 * 64, description="device minutes in 24 hours")
+    model_config = ConfigDict(extra="forbid")
+
+    waiting: int = Field(default=0, ge=0, le=10_000, description="jobs waiting")
+    running: int = Field(default=0, ge=0, le=64, description="jobs running at the same time; further ones wait")
+    stored_mb: int = Field(default=0, ge=0, le=100_000_000, description="megabytes in the library and of uploads")
+    device_minutes: int = Field(default=0, ge=0, le=1440 * 64, description="device minutes in 24 hours")
 
 
 class GuestCaps(RoleCaps):
-    waiting: int = Field(2, ge=0, le=10_000, description="jobs a guest may have waiting; 0: no limit")
-    running: int = Field(1, ge=0, le=64, description="jobs of a guest that run at the same time; 0: no limit")
-    stored_mb: int = Field(500, ge=0, le=100_000_000, description="megabytes a guest may keep; 0: no limit")
-    device_minutes: int = Field(30, ge=0, le=1440 * 64, description="device minutes a day for a guest; 0: no limit")
+    waiting: int = Field(default=2, ge=0, le=10_000, description="jobs a guest may have waiting; 0: no limit")
+    running: int = Field(default=1, ge=0, le=64, description="jobs of a guest that run at the same time; 0: no limit")
+    stored_mb: int = Field(default=500, ge=0, le=100_000_000, description="megabytes a guest may keep; 0: no limit")
+    device_minutes: int = Field(
+        default=30, ge=0, le=1440 * 64, description="device minutes a day for a guest; 0: no limit"
+    )
 
 
 class MemberCaps(RoleCaps):
-    waiting: int = Field(10, ge=0, le=10_000, description="jobs a member may have waiting; 0: no limit")
-    running: int = Field(3, ge=0, le=64, description="jobs of a member that run at the same time; 0: no limit")
-    stored_mb: int = Field(20_000, ge=0, le=100_000_000, description="megabytes a member may keep; 0: no limit")
-    device_minutes: int = Field(240, ge=0, le=1440 * 64, description="device minutes a day for a member; 0: no limit")
+    waiting: int = Field(default=10, ge=0, le=10_000, description="jobs a member may have waiting; 0: no limit")
+    running: int = Field(default=3, ge=0, le=64, description="jobs of a member that run at the same time; 0: no limit")
+    stored_mb: int = Field(default=20_000, ge=0, le=100_000_000, description="megabytes a member may keep; 0: no limit")
+    device_minutes: int = Field(
+        default=240, ge=0, le=1440 * 64, description="device minutes a day for a member; 0: no limit"
+    )
 
 
 class Caps(BaseModel):

@@ -1,6 +1,6 @@
 """Which queued job goes to the engine, and what becomes of what the engine says.
 
-Knows rows, the host and how many jobs may take turns at once. Does not know owners' rights. Interactive jobs and
+Knows rows, the host and the roster of who waits and who is inside. Does not know owners' rights. Interactive jobs and
 training have places of their own, so that neither waits for the other to end; inside the engine they take turns.
 """
 
@@ -10,57 +10,54 @@ import logging
 import shutil
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from sqlalchemy.exc import OperationalError
 
 from pipelines.base import ATTEMPT, Scalar
 from pipelines.durable import DiskFull
-from pipelines.registry import registration
+from studio.engine.caps import Caps
 from studio.engine.events import RETRY_SECONDS, EventLog
-from studio.engine.hosts import Host
+from studio.engine.hosts import Host, Loss
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
-from studio.engine.messages import Emitted, Ended, Message, Ready, Run, Steer, Tell, Turned, Vitals
+from studio.engine.messages import Emitted, Ended, Message, Ready, Run, Steer, Tell, Turned, Unload, Vitals
+from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
+from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
-from studio.engine.status import EngineStatus, Running
+from studio.engine.status import EngineStatus
+from studio.engine.usage import DAY, Usage
 from studio.settings import Settings
 
 log = logging.getLogger(__name__)
-
-CLOSED = ErrorSentence(
-    "job.closed", "The studio was closed while this was running. Resume goes on from where it can.", {}
-)
 
 
 class Dispatch:
     """Hands jobs over, takes messages in. All entry points may be called from any thread."""
 
-    def __init__(self, settings: Settings, rows: JobRows, event_log: EventLog, host: Host) -> None:
+    def __init__(self, settings: Settings, rows: JobRows, event_log: EventLog, host: Host, caps: Caps) -> None:
         self._settings = settings
         self._rows = rows
         self._log = event_log
         self._host = host
         self._lock = threading.RLock()
-        self._queue: list[Job] = []
-        self._handed: dict[str, Job] = {}
-        self._paused: set[str] = set()
-        self._progress: dict[str, Mapping[str, Any]] = {}
-        self._typical: dict[str, float] = {}  # device seconds a job of a kind takes, lately
+        self._roster = Roster(settings, caps)
+        self._recovery = Recovery()
         self._ready: Ready | None = None
-        self._vitals = Vitals(0, (), None, {})
         self._closing = False
+        self._draining = False
 
     def start(self) -> None:
         """Takes up what the last run left: running jobs are interrupted, queued ones wait on."""
         for job in self._rows.find(states=("running", "paused")):
             self._rows.move(job.id, "interrupted", LIVE, error=CLOSED)
         for job in reversed(self._rows.find(states=("done",), limit=100)):
-            self._learn(job.kind, job.device_seconds)
+            self._roster.estimates.learn(job, job.device_seconds)
+        for job in self._rows.since(time.time() - DAY):
+            self._roster.usage.begin_with(job)
         self._sweep()
         with self._lock:
-            self._queue = self._rows.find(states=("queued",), oldest_first=True)
+            self._roster.queue = self._rows.find(states=("queued",), oldest_first=True)
         self._host.start(self._receive, self._lost)
 
     def close(self) -> None:
@@ -68,7 +65,7 @@ class Dispatch:
         with self._lock:
             self._closing = True
         self._host.close()
-        for job_id in list(self._handed):
+        for job_id in list(self._roster.inside):
             self._rows.move(job_id, "interrupted", LIVE, error=CLOSED)
 
     # --------------------------------------------------------------------------- from the service
@@ -76,53 +73,81 @@ class Dispatch:
     def add(self, job: Job) -> None:
         """Puts a job that is already written down in the queue."""
         with self._lock:
-            self._queue.append(job)
+            self._roster.queue.append(job)
             self._pump()
 
     def tell(self, job: Job, what: str) -> bool:
         """Cancels, finishes, pauses or resumes a job. False where it is neither queued nor with the engine."""
         with self._lock:
-            waiting = next((one for one in self._queue if one.id == job.id), None)
+            waiting = next((one for one in self._roster.queue if one.id == job.id), None)
             if waiting is not None and what in ("cancel", "finish"):
-                self._queue.remove(waiting)
+                self._roster.queue.remove(waiting)
                 self._rows.move(job.id, "cancelled", LIVE)
                 self._clear(job.id)
                 return True
-            if job.id not in self._handed:
+            if job.id not in self._roster.inside:
                 return False
         self._host.order(Tell(job.id, what))
+        return True
+
+    def stop(self, job: Job, why: ErrorSentence) -> bool:
+        """Interrupts a job, which its owner can resume, and says why. False where it has ended."""
+        with self._lock:
+            waiting = next((one for one in self._roster.queue if one.id == job.id), None)
+            if waiting is not None:
+                self._roster.queue.remove(waiting)
+                return self._rows.move(job.id, "interrupted", LIVE, error=why)
+            inside = self._roster.inside.get(job.id)
+            if inside is None:
+                return False
+            inside.stopped = why
+        self._host.order(Tell(job.id, "interrupt"))
         return True
 
     def steer(self, job: Job, changes: Mapping[str, Scalar]) -> bool:
         """Hands a job that is with the engine what was changed. False where it is not there."""
         with self._lock:
-            if job.id not in self._handed:
+            if job.id not in self._roster.inside:
                 return False
         self._host.order(Steer(job.id, changes))
         return True
 
+    def unload(self, model: str) -> None:
+        """Takes a model out of memory that nobody uses."""
+        self._host.order(Unload(model))
+
+    def drain(self, on: bool) -> None:
+        """Begins nothing more; what runs goes on to its end and the queue stays. Or begins again."""
+        with self._lock:
+            self._draining = on
+            self._pump()
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
     def waiting(self, owner: str | None = None) -> int:
         with self._lock:
-            return sum(owner is None or job.owner == owner for job in self._queue)
+            return sum(owner is None or job.owner == owner for job in self._roster.queue)
+
+    def queue(self) -> list[Job]:
+        """What waits, each class in the order in which it would go, interactive first."""
+        with self._lock:
+            return [*self._roster.ordered(True), *self._roster.ordered(False)]
 
     def place(self, job_id: str) -> Place | None:
         """Where a queued job stands, None where it is not queued."""
         with self._lock:
-            order = sorted(self._queue, key=self._rank)
-            position = next((number for number, job in enumerate(order, 1) if job.id == job_id), None)
-            if position is None:
-                return None
-            ahead = [job.kind for job in order[: position - 1]] + [
-                job.kind for job in self._handed.values() if job.id not in self._paused
-            ]
-            known = all(kind in self._typical for kind in ahead)
-            seconds = sum(self._typical[kind] for kind in ahead) if known else None
-            return Place(position, seconds)
+            return self._roster.place(job_id)
+
+    @property
+    def usage(self) -> Usage:
+        """What everybody has used of the device, up to the last second."""
+        return self._roster.usage
 
     def status(self) -> EngineStatus:
         with self._lock:
-            ready, vitals = self._ready, self._vitals
-            running = tuple(self._running(job) for job in self._handed.values())
+            ready, vitals = self._ready, self._roster.vitals
             return EngineStatus(
                 worker=self._host.state,
                 device=ready.device if ready else "",
@@ -131,13 +156,14 @@ class Dispatch:
                 memory_used=vitals.memory_used,
                 memory_total=ready.memory_total if ready else 0,
                 resident=vitals.resident,
-                running=running,
-                queued=len(self._queue),
+                running=self._roster.running(),
+                queued=len(self._roster.queue),
+                draining=self._draining,
             )
 
     def device_seconds(self, job: Job) -> float:
         """Up to the last second, also while the job runs."""
-        return max(job.device_seconds, self._vitals.device_seconds.get(job.id, 0.0))
+        return self._roster.device_seconds(job)
 
     # --------------------------------------------------------------------------- from the host
 
@@ -154,11 +180,13 @@ class Dispatch:
 
     def _take(self, message: Message) -> None:
         match message:
-            case Emitted(job_id, kind, data) if job_id in self._handed:
+            case Emitted(job_id, kind, data) if job_id in self._roster.inside:
                 self._log.append(job_id, kind, data)
-                self._progress[job_id] = {**self._progress.get(job_id, {}), **_glance(kind, data)}
+                self._roster.see(job_id, kind, data)
+                if kind == "metrics" and data.get("steps"):
+                    self._recovery.reached(job_id, int(data["steps"][-1]))
             case Vitals():
-                self._vitals = message
+                self._heard(message)
             case Turned(job_id, state):
                 self._turned(job_id, state)
             case Ended():
@@ -168,61 +196,72 @@ class Dispatch:
                     self._ready = message
                     self._pump()
 
+    def _heard(self, vitals: Vitals) -> None:
+        """Stops trainings whose owners have no device minutes left; others may begin now that some are free."""
+        with self._lock:
+            self._roster.hear(vitals)
+            stopping = [
+                one for one in self._roster.inside.values() if not one.stopped and self._roster.used_up(one.job)
+            ]
+            for one in stopping:
+                one.stopped = USED_UP
+            self._pump()
+        for one in stopping:
+            self._host.order(Tell(one.job.id, "interrupt"))
+
     def _turned(self, job_id: str, state: str) -> None:
         with self._lock:
-            if job_id not in self._handed:
+            inside = self._roster.inside.get(job_id)
+            if inside is None:
                 return
-            if state == "paused":
-                self._paused.add(job_id)
+            inside.paused = state == "paused"
+            if inside.paused:
                 self._rows.move(job_id, "paused", ("queued", "running"))
             else:
-                self._paused.discard(job_id)
                 self._rows.move(job_id, "running", ("queued", "paused"))
             self._pump()
 
     def _ended(self, end: Ended) -> None:
         with self._lock:
-            job = self._handed.get(end.job_id)
-        if job is None:
+            inside = self._roster.inside.get(end.job_id)
+        if inside is None:
             return
-        error = CLOSED if end.state == "interrupted" else end.error
         self._rows.move(
             end.job_id,
             end.state,  # type: ignore[arg-type]  # the engine only ends jobs in ended states
             LIVE,
             device_seconds=end.device_seconds,
-            error=error,
+            error=inside.stopped or CLOSED if end.state == "interrupted" else end.error,
             facts=end.facts if end.state == "done" else None,
             made=end.made,
         )
-        if end.state == "done":
-            self._learn(job.kind, end.device_seconds - job.device_seconds)
         if end.state != "interrupted":
             self._clear(end.job_id)
         with self._lock:
-            self._forget(end.job_id)
+            if end.state == "done":
+                self._roster.estimates.learn(inside.job, end.device_seconds - inside.job.device_seconds)
+            self._roster.end(end.job_id, end.device_seconds)
+            self._recovery.forget(end.job_id)
             self._pump()
 
-    def _lost(self, reason: str) -> None:
-        """The engine died. What ran is interrupted, with the reason; what had not begun goes back in the queue."""
-        error = ErrorSentence(
-            "job.lost",
-            "The process that runs the models ended ({reason}) while this was running; a new one has been started. "
-            "Resume goes on from where it can.",
-            {"reason": reason},
-        )
+    def _lost(self, loss: Loss) -> None:
+        """The engine died. A training goes on by itself unless it gets nowhere, anything else that ran is interrupted
+        with the reason, and what had not begun goes back in the queue."""
         with self._lock:
-            lost = [self._forget(job_id) for job_id in list(self._handed)]
-            for job in lost:
-                if job is None:
-                    continue
-                seconds = self.device_seconds(job)
-                if not self._rows.move(
-                    job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds
-                ):
-                    self._queue.insert(0, job)
+            for inside in list(self._roster.inside.values()):
+                seconds = self._roster.device_seconds(inside.job)
+                self._roster.end(inside.job.id, seconds)
+                self._take_back(inside, seconds, loss)
             self._ready = None
-            self._vitals = Vitals(0, (), None, {})
+            self._roster.vitals = Vitals(0, (), None, {})
+
+    def _take_back(self, inside: Inside, seconds: float, loss: Loss) -> None:
+        job, error = inside.job, inside.stopped or sentence_of(loss)
+        goes_on = not (interactive(job) or inside.paused or inside.stopped) and self._recovery.again(job.id)
+        if goes_on and self._rows.move(job.id, "queued", ("running",), error=AGAIN, device_seconds=seconds, retry=True):
+            self._roster.queue.insert(0, replace(job, state="queued", attempt=job.attempt + 1, device_seconds=seconds))
+        elif not self._rows.move(job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds):
+            self._roster.queue.insert(0, job)
 
     # --------------------------------------------------------------------- folders of jobs
 
@@ -241,64 +280,9 @@ class Dispatch:
 
     def _pump(self) -> None:
         """Hands over as many queued jobs as there are free places."""
-        if self._ready is None or self._closing:
+        if self._ready is None or self._closing or self._draining:
             return
-        for interactive, places in ((True, self._settings.running), (False, max(1, self._settings.running // 2))):
-            while True:
-                busy = sum(
-                    registration(job.kind).interactive == interactive
-                    for job in self._handed.values()
-                    if job.id not in self._paused
-                )
-                line = [job for job in self._queue if registration(job.kind).interactive == interactive]
-                if busy >= places or not line:
-                    break
-                self._hand_over(min(line, key=self._rank))
-
-    def _hand_over(self, job: Job) -> None:
-        self._queue.remove(job)
-        self._handed[job.id] = job
-        self._host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds))
-
-    def _rank(self, job: Job) -> tuple[bool, int, float]:
-        """Interactive first, then who has the fewest jobs running, then who came first."""
-        running = Counter(one.owner for one in self._handed.values())
-        return not registration(job.kind).interactive, running[job.owner], job.created
-
-    def _forget(self, job_id: str) -> Job | None:
-        self._paused.discard(job_id)
-        self._progress.pop(job_id, None)
-        return self._handed.pop(job_id, None)
-
-    def _learn(self, kind: str, seconds: float) -> None:
-        before = self._typical.get(kind)
-        self._typical[kind] = seconds if before is None else 0.7 * before + 0.3 * seconds
-
-    def _running(self, job: Job) -> Running:
-        seen = self._progress.get(job.id, {})
-        total = seen.get("total")
-        return Running(
-            job_id=job.id,
-            owner=job.owner,
-            kind=job.kind,
-            state="paused" if job.id in self._paused else "running",
-            stage=str(seen.get("stage", "waiting")),
-            done=float(seen.get("done", 0)),
-            total=None if total is None else float(total),
-            unit=str(seen.get("unit", "")),
-            holds=self._vitals.holder == job.id,
-            seconds_left=seen.get("left"),
-        )
-
-
-def _glance(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the status strip needs of an event."""
-    match kind:
-        case "progress":
-            return dict(data)
-        case "token":
-            return {"done": data["count"]}
-        case "metrics":
-            return {"left": data.get("left")}
-        case _:
-            return {}
+        for of_class in (True, False):
+            while (job := self._roster.next(of_class)) is not None:
+                self._roster.begin(job)
+                self._host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds))

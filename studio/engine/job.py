@@ -51,6 +51,8 @@ class Job:
     attempt: int = 1
     error: ErrorSentence | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: ends once nobody follows it; otherwise it goes on whoever leaves
+    ends_with_page: bool = False
 
     @property
     def live(self) -> bool:
@@ -72,6 +74,7 @@ class Job:
             "attempt": self.attempt,
             "error": None if self.error is None else self.error.json(),
             "facts": dict(self.facts),
+            "ends_with_page": self.ends_with_page,
         }
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -21,53 +23,82 @@ from pipelines.registry import Registration, registration
 from pipelines.requests import MAX_SEED
 from pipelines.training.snapshots import Snapshot
 from studio.engine.branches import branch_of, snapshot_of, snapshots_of
+from studio.engine.caps import Caps
 from studio.engine.dispatch import Dispatch
 from studio.engine.events import EventLog
 from studio.engine.hosts import Host
-from studio.engine.job import ENDED, LIVE, Job, Numbered, Place
+from studio.engine.job import ENDED, LIVE, Job, NotFound, Numbered, Place
+from studio.engine.presence import Presence
+from studio.engine.recovery import STOPPED
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
 from studio.library.library import Library
 from studio.settings import Settings
+from studio.store.choices import Choices
 from studio.store.database import Database
 
 Batch: TypeAlias = list[Numbered]
+
+#: an administrator's choice, by this name
+DRAIN = "drain"
 
 
 class JobService:
     """One a web process. ``owner`` comes first everywhere; somebody else's job is simply not there."""
 
-    def __init__(self, settings: Settings, database: Database, library: Library, catalog: Catalog, host: Host) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        library: Library,
+        catalog: Catalog,
+        host: Host,
+        caps: Caps,
+    ) -> None:
         self._settings = settings
+        self._caps = caps
         self._library = library
         self._catalog = catalog
         self._log = EventLog(database)
         self._rows = JobRows(database, self._log)
-        self._dispatch = Dispatch(settings, self._rows, self._log, host)
+        self._dispatch = Dispatch(settings, self._rows, self._log, host, caps)
+        self._choices = Choices(database)
+        self._presence = Presence(self._page_closed)
+        self._asking = threading.Lock()  # so that two requests at once do not both take the last of a cap
 
     def start(self) -> None:
         """Takes up what the last run left and starts the engine."""
+        self._dispatch.drain(bool((self._choices.get(DRAIN) or {}).get("on")))
         self._dispatch.start()
+        for job in self._dispatch.queue():
+            if job.ends_with_page:
+                self._presence.watch(job.id)
 
     def close(self) -> None:
+        self._presence.close()
         self._dispatch.close()
         self._log.close()
 
     # ---------------------------------------------------------------------------- asking for things
 
-    def submit(self, owner: str, kind: str, values: Mapping[str, Any]) -> Job:
+    def submit(self, owner: str, kind: str, values: Mapping[str, Any], ends_with_page: bool = False) -> Job:
         """Checks a request and writes it down as a queued job; once this returns, the job is kept.
 
+        ``ends_with_page``: it ends once nobody follows it any more, a training with what it has learned.
         Raises ``StudioError`` (a rule and a value) or ``Busy`` (too much is waiting).
         """
         known = registration(kind)
         request = self._complete(known, known.request.parse(values))
         self._library.check_owned(owner, request.files())
-        self._check_room(owner)
         plain = request.model_dump(mode="json")
-        job = Job(uuid.uuid4().hex, owner, kind, plain, request.model, int(plain.get("seed", 0)), "queued", time.time())
-        self._rows.create(job)
-        self._dispatch.add(job)
+        name, seed = uuid.uuid4().hex, int(plain.get("seed", 0))
+        job = Job(name, owner, kind, plain, request.model, seed, "queued", time.time(), ends_with_page=ends_with_page)
+        with self._asking:
+            self._check_room(owner)
+            self._rows.create(job)
+            self._dispatch.add(job)
+        if ends_with_page:
+            self._presence.watch(job.id)
         return job
 
     def _complete(self, known: Registration, request: Request) -> Request:
@@ -86,6 +117,13 @@ class JobService:
         return request.model_copy(update=update)
 
     def _check_room(self, owner: str) -> None:
+        """Raises ``Busy`` or ``StudioError`` where one more job is more than there may be."""
+        if self._dispatch.draining:
+            raise Busy(
+                "busy.drain",
+                "This studio is about to be serviced and takes no new jobs. What runs goes on to its end, and what "
+                "waits keeps its place. Try again later.",
+            )
         mine, all_of_us = self._dispatch.waiting(owner), self._dispatch.waiting()
         if mine >= self._settings.waiting_each:
             raise Busy(
@@ -101,6 +139,10 @@ class JobService:
                 "{count} jobs are waiting, as many as this studio takes. Try again in a minute.",
                 count=all_of_us,
             )
+        self._caps.check_waiting(owner, mine)
+        self._caps.check_stored(owner, self._library.stored(owner))
+        usage = self._dispatch.usage
+        self._caps.check_minutes(owner, usage.day(owner), lambda limit: usage.minutes_until(owner, limit))
 
     def cancel(self, owner: str, job_id: str) -> Job:
         """Ends this job and no other at its next step. A job that has ended stays as it is."""
@@ -126,9 +168,12 @@ class JobService:
         anything else starts over with the same seed."""
         job = self._rows.owned(owner, job_id)
         if job.state == "interrupted":
-            self._check_room(owner)
-            if self._rows.move(job_id, "queued", ("interrupted",), retry=True):
-                self._dispatch.add(replace(job, state="queued", attempt=job.attempt + 1))
+            with self._asking:
+                self._check_room(owner)
+                if self._rows.move(job_id, "queued", ("interrupted",), retry=True):
+                    self._dispatch.add(replace(job, state="queued", attempt=job.attempt + 1))
+            if job.ends_with_page:
+                self._presence.watch(job_id)
         elif job.state not in ("running", "paused") or not self._dispatch.tell(job, "resume"):
             raise StudioError(
                 "job.resume", "Only a paused or interrupted job can be resumed; this one is {state}.", state=job.state
@@ -163,8 +208,48 @@ class JobService:
         job = self._rows.owned(owner, job_id)
         data = snapshot_of(self._settings.data, job, step).path.read_bytes()
         values = branch_of(job, data, changes)
-        self._check_room(owner)
         return self.submit(owner, job.kind, {**values, "begin": self._library.keep_upload(owner, data)})
+
+    def end_with_page(self, owner: str, job_id: str, ends: bool) -> Job:
+        """Whether this job ends once nobody follows it, or goes on whoever leaves."""
+        job = self._rows.owned(owner, job_id)
+        self._rows.end_with_page(job_id, ends)
+        if not ends:
+            self._presence.forget(job_id)
+        elif job.live:
+            self._presence.watch(job_id)
+        return self.get(owner, job_id)
+
+    def _page_closed(self, job_id: str) -> None:
+        """Ends a job that nobody follows any more; what a training has learned so far is kept."""
+        job = self._rows.get(job_id)
+        if job is not None and job.live:
+            self._dispatch.tell(job, "cancel" if registration(job.kind).interactive else "finish")
+
+    # ---------------------------------------------------------------------- for administrators only
+
+    def stop(self, job_id: str) -> None:
+        """Interrupts anybody's job, and says so to its owner."""
+        job = self._rows.get(job_id)
+        if job is None or not self._dispatch.stop(job, STOPPED):
+            raise NotFound(job_id)
+
+    def unload(self, model: str) -> None:
+        """Takes a model out of memory, unless somebody uses it."""
+        self._dispatch.unload(model)
+
+    def drain(self, on: bool) -> None:
+        """Takes no new jobs and begins none, for maintenance, also after a restart; or takes them again."""
+        self._choices.set(DRAIN, {"on": on})
+        self._dispatch.drain(on)
+
+    def queue(self) -> Sequence[Job]:
+        """Everybody's waiting jobs, in the order in which they would begin."""
+        return self._dispatch.queue()
+
+    def spent(self, since: float) -> Sequence[tuple[str, str, float]]:
+        """Device seconds by owner and model of jobs that ended after ``since`` or run now."""
+        return self._rows.spent(since)
 
     # ------------------------------------------------------------------------------------- looking
 
@@ -191,6 +276,12 @@ class JobService:
         stands, and notice that its listener has gone.
         """
         self._rows.owned(owner, job_id)
+        with self._presence.here(job_id):
+            async with aclosing(self._batches(job_id, after)) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _batches(self, job_id: str, after: int) -> AsyncGenerator[Batch]:
         async for _ in self._log.changes(job_id):
             last: Numbered | None = None
             while batch := await self._after(job_id, after):

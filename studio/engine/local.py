@@ -20,7 +20,7 @@ from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
 from pipelines.registry import Registration, registration
 from studio.engine.job import ErrorSentence
-from studio.engine.messages import Close, Ended, Message, Order, Ready, Run, Steer, Tell, Turned, Vitals
+from studio.engine.messages import Close, Ended, Message, Order, Ready, Run, Steer, Tell, Turned, Unload, Vitals
 from studio.engine.options import EngineOptions
 from studio.engine.residency import Ledger, Wanted
 from studio.engine.telling import Telling
@@ -77,6 +77,8 @@ class LocalEngine:
                         early.append(order)
                         return
                 self._pass_on(order)
+            case Unload(model):
+                self._ledger.evict_idle(model)
             case Close():
                 self.close()
 
@@ -108,7 +110,8 @@ class LocalEngine:
             self._send(Turned(order.job_id, "running"))
             ended = self._perform(order, kind, hold)
         except Cancelled:
-            ended = Ended(order.job_id, "interrupted" if self._closing.is_set() else "cancelled", 0.0)
+            later = self._closing.is_set() or (hold is not None and hold.interrupted)
+            ended = Ended(order.job_id, "interrupted" if later else "cancelled", 0.0)
         except StudioError as error:
             ended = Ended(order.job_id, "failed", 0.0, error=ErrorSentence.of(error))
         except OSError as error:
@@ -218,12 +221,11 @@ class LocalEngine:
         self._send(Turned(job_id, "paused" if paused else "running"))
 
     def _tell_vitals(self) -> None:
-        last: Vitals | None = None
+        """Also while nothing happens: the supervisor goes by it."""
         while not self._closing.wait(VITALS_EVERY):
-            now = Vitals(self._ledger.used(), self._ledger.listing(), self._lease.holder, self._lease.all_seconds())
-            if now != last:
-                self._send(now)
-                last = now
+            holder, beats = self._lease.pulse()
+            seconds = self._lease.all_seconds()
+            self._send(Vitals(self._ledger.used(), self._ledger.listing(), holder, seconds, beats))
 
 
 class EngineTurn:

@@ -26,7 +26,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Tell:
-    """Something a person wants of one job: cancel, finish (end early, keep what is there), pause or resume."""
+    """Something a person wants of one job: cancel, finish (end early, keep what is there), pause or resume.
+
+    And what the studio wants of one: to interrupt it, so that it can go on later.
+    """
 
     job_id: str
     what: str
@@ -41,11 +44,18 @@ class Steer:
 
 
 @dataclass(frozen=True)
+class Unload:
+    """Take this model out of memory, if nobody uses it."""
+
+    model: str
+
+
+@dataclass(frozen=True)
 class Close:
     """Stop everything and go; jobs that run are left interrupted."""
 
 
-Order: TypeAlias = Run | Tell | Steer | Close
+Order: TypeAlias = Run | Tell | Steer | Unload | Close
 
 # ---------------------------------------------------------------------------- from the engine
 
@@ -93,12 +103,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class Vitals:
-    """Sent about once a second while something happens: memory, models, device seconds by live job."""
+    """Sent about once a second, whatever happens: memory, models, device seconds by live job.
+
+    ``beats`` counts steps: it stands still while ``holder`` takes none.
+    """
 
     memory_used: int
     resident: tuple[tuple[str, int], ...]
     holder: str | None
     device_seconds: Mapping[str, float]
+    beats: int = 0
 
 
 Message: TypeAlias = Ready | Emitted | Turned | Ended | Vitals

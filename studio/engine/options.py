@@ -13,7 +13,7 @@ class EngineOptions:
     data: Path
     device: str = "auto"
     threads: int = 0
-    training_share: float = 0.2
+    training_share: float = 0.15
     memory_share: float = 0.8
     #: bytes of snapshots that a training may keep
     room: int = 256_000_000

@@ -128,10 +128,10 @@ class Ledger:
             found = sorted(self._residents.values(), key=lambda resident: -resident.used_at)
             return tuple((one.key[1].split("#")[0] or one.key[0], one.bytes) for one in found if one.bytes)
 
-    def evict_idle(self) -> int:
-        """Drops everything nobody uses; returns the bytes that became free."""
+    def evict_idle(self, model: str | None = None) -> int:
+        """Drops everything nobody uses, or just ``model``; returns the bytes that became free."""
         with self._lock:
-            idle = [resident for resident in self._residents.values() if not resident.users]
+            idle = [one for one in self._residents.values() if not one.users and model in (None, one.key[1])]
         freed = sum(resident.bytes for resident in idle)
         for resident in idle:
             self._drop(resident)

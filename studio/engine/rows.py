@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from studio.engine.events import EventLog
@@ -38,6 +38,7 @@ class JobRows:
                     seed=job.seed,
                     state=job.state,
                     created=job.created,
+                    ends_with_page=job.ends_with_page,
                 )
             )
             session.flush()
@@ -69,6 +70,12 @@ class JobRows:
             query = query.where(JobRow.state.in_(states))
         with self._database.read() as session:
             return [_job(row) for row in session.scalars(query)]
+
+    def since(self, when: float) -> list[Job]:
+        """Jobs that used the device and have not ended before ``when``, in the order in which they ended."""
+        query = select(JobRow).where(JobRow.device_seconds > 0, (JobRow.ended.is_(None)) | (JobRow.ended > when))
+        with self._database.read() as session:
+            return [_job(row) for row in session.scalars(query.order_by(JobRow.ended.is_(None), JobRow.ended))]
 
     def totals(self) -> list[tuple[str, str, int, float]]:
         """How many jobs there are of each kind and state, and their device seconds up to their last end."""
@@ -122,6 +129,19 @@ class JobRows:
             self._log.forget(job_id)
         return bool(moved)
 
+    def end_with_page(self, job_id: str, ends: bool) -> None:
+        """Whether the job ends once nobody follows it."""
+        with self._database.write() as session:
+            session.execute(update(JobRow).where(JobRow.id == job_id).values(ends_with_page=ends))
+
+    def spent(self, since: float) -> list[tuple[str, str, float]]:
+        """Device seconds by owner and model, or kind where there is none, of jobs that ended after ``since`` or run."""
+        model = case((JobRow.model == "", JobRow.kind), else_=JobRow.model)
+        query = select(JobRow.owner, model, func.sum(JobRow.device_seconds)).where(JobRow.device_seconds > 0)
+        query = query.where(JobRow.ended.is_(None) | (JobRow.ended > since)).group_by(JobRow.owner, model)
+        with self._database.read() as session:
+            return [(owner, name, float(seconds)) for owner, name, seconds in session.execute(query)]
+
     def owned(self, owner: str, job_id: str) -> Job:
         """The job, or ``NotFound`` where there is none of this owner's."""
         job = self.get(job_id)
@@ -147,4 +167,5 @@ def _job(row: JobRow) -> Job:
         attempt=row.attempt,
         error=None if error is None else ErrorSentence(error["key"], error["sentence"], error["values"]),
         facts=row.facts or {},
+        ends_with_page=row.ends_with_page,
     )

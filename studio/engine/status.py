@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
+
+from studio.engine.job import Job
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,36 @@ class Running:
     holds: bool
     seconds_left: float | None
 
+    @classmethod
+    def of(cls, job: Job, paused: bool, seen: Mapping[str, Any], holds: bool) -> Self:
+        """``seen``: what ``glance`` has found in its events so far."""
+        total = seen.get("total")
+        return cls(
+            job_id=job.id,
+            owner=job.owner,
+            kind=job.kind,
+            state="paused" if paused else "running",
+            stage=str(seen.get("stage", "waiting")),
+            done=float(seen.get("done", 0)),
+            total=None if total is None else float(total),
+            unit=str(seen.get("unit", "")),
+            holds=holds,
+            seconds_left=seen.get("left"),
+        )
+
+
+def glance(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the status strip needs of an event."""
+    match kind:
+        case "progress":
+            return dict(data)
+        case "token":
+            return {"done": data["count"]}
+        case "metrics":
+            return {"left": data.get("left")}
+        case _:
+            return {}
+
 
 @dataclass(frozen=True)
 class EngineStatus:
@@ -34,3 +68,5 @@ class EngineStatus:
     resident: tuple[tuple[str, int], ...]
     running: tuple[Running, ...]
     queued: int
+    #: begins nothing more, for maintenance
+    draining: bool = False

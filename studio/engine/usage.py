@@ -1,12 +1,16 @@
 """Who has used how much of the device: lately, fading, to be fair by; and in the last day, to keep to a cap by.
 
-Knows owners and seconds. Times are seconds since 1970 and come from the caller, so nothing here looks at a clock.
+Knows jobs, owners and seconds; times are seconds since 1970. Whether anybody may use more is for others to say.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from studio.engine.job import Job
 
 DAY = 24 * 3600.0
 #: half of what was used is forgotten after this many seconds
@@ -38,7 +42,7 @@ class Lately:
         return found
 
     def _fade(self, age: float) -> float:
-        return 0.5 ** (age / self._half_life)
+        return float(0.5 ** (age / self._half_life))
 
 
 @dataclass(frozen=True)
@@ -93,3 +97,50 @@ class Day:
             else:
                 low = middle
         return high
+
+
+class Usage:
+    """Both, fed with what each running job has used in all."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lately = Lately()
+        self._day = Day()
+        self._seen: dict[str, tuple[float, float]] = {}  # job: its device seconds, as of when
+
+    def begin_with(self, job: Job) -> None:
+        """Takes up a job of an earlier run of the studio, whose row says what it has used."""
+        until = self._clock() if job.ended is None else job.ended
+        since = min(until, until if job.started is None else job.started)
+        if job.device_seconds > 0:
+            self._day.add(job.owner, since, until, job.device_seconds)
+            self._lately.add(job.owner, job.device_seconds, until)
+
+    def begins(self, job: Job) -> None:
+        """From now on ``book`` counts what is beyond the job's ``device_seconds``."""
+        self._seen[job.id] = (job.device_seconds, self._clock())
+
+    def book(self, job: Job, seconds: float) -> None:
+        """The job, which has begun, has used ``seconds`` in all its attempts up to now."""
+        before, since = self._seen.get(job.id, (seconds, 0.0))
+        if seconds > before:
+            now = max(since, self._clock())
+            self._seen[job.id] = (seconds, now)
+            self._lately.add(job.owner, seconds - before, now)
+            self._day.add(job.owner, since, now, seconds - before)
+
+    def ends(self, job_id: str) -> None:
+        self._seen.pop(job_id, None)
+
+    def lately(self) -> dict[str, float]:
+        """Fading device seconds of everybody who has used any."""
+        return self._lately.all(self._clock())
+
+    def day(self, owner: str) -> float:
+        """Device seconds of the last 24 hours."""
+        return self._day.used(owner, self._clock())
+
+    def minutes_until(self, owner: str, limit: float) -> float:
+        """In how many minutes the owner will have used less than ``limit`` seconds in 24 hours."""
+        now = self._clock()
+        return (self._day.frees(owner, limit, now) - now) / 60

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select, union
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -149,6 +149,15 @@ class Library:
                     raise StudioError(
                         "file.unknown", "There is no file {digest} of yours; upload it again.", digest=digest[:12]
                     )
+
+    def stored(self, owner: str) -> int:
+        """Bytes of what ``owner`` made and gave us, each file counted once."""
+        mine = union(
+            select(ItemRow.digest).where(ItemRow.owner == owner),
+            select(UploadRow.digest).where(UploadRow.owner == owner),
+        )
+        with self._database.read() as session:
+            return int(session.scalar(select(func.sum(BlobRow.bytes)).where(BlobRow.digest.in_(mine))) or 0)
 
     def listed(self) -> set[str]:
         """Every digest that a row names."""

@@ -108,7 +108,13 @@ def sentence(error: StudioError, language: Language) -> str:
 def _named(values: Mapping[str, Any], language: Language) -> dict[str, Any]:
     """``values`` with settings, states and tasks called as the page calls them."""
     named = dict(values)
-    for name, prefix in (("field", "field"), ("setting", "field"), ("state", "state"), ("task", "tab")):
+    for name, prefix in (
+        ("field", "field"),
+        ("setting", "field"),
+        ("state", "state"),
+        ("task", "tab"),
+        ("role", "entrance.role"),
+    ):
         if isinstance(word := named.get(name), str):
             named[name] = known(f"{prefix}.{word}", language, word)
     return named

@@ -32,6 +32,7 @@ class JobRow(Base):
     device_seconds: Mapped[float] = mapped_column(default=0.0)
     error: Mapped[dict[str, Any] | None]
     facts: Mapped[dict[str, Any] | None]
+    ends_with_page: Mapped[bool] = mapped_column(default=False)
 
 
 class EventRow(Base):
@@ -77,6 +78,16 @@ class ItemRow(Base):
     height: Mapped[int] = mapped_column(default=0)
     recipe: Mapped[dict[str, Any]]
     created: Mapped[float]
+
+
+class ChoiceRow(Base):
+    """What an administrator has chosen while the studio ran, by name: it goes before the settings."""
+
+    __tablename__ = "choices"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[dict[str, Any]]
+    changed: Mapped[float]
 
 
 class UploadRow(Base):

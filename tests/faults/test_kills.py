@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.engine.job import Job, Numbered
 from studio.services import Studio
 from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
 
@@ -31,33 +32,70 @@ def steps_of(studio: Studio, job_id: str, after: int = 0) -> list[int]:
     return [step for event in events if event.kind == "metrics" for step in event.data["steps"]]
 
 
-def test_a_killed_worker_costs_its_running_jobs_a_sentence_and_is_started_again(studio: Studio) -> None:
-    job = studio.jobs.submit(OWNER, "training", endless_training())
-    follow(studio, job, stop=lambda event: event.kind == "metrics")
-    killed = studio.host.pid  # type: ignore[attr-defined]
-    os.kill(killed, signal.SIGKILL)
-    interrupted = wait_state(studio, job, "interrupted", seconds=5)
-    assert interrupted.error is not None
-    assert "SIGKILL" in str(interrupted.error.as_error())
-    wait_for(lambda: studio.jobs.status().worker == "ready", 30)
-    assert studio.host.pid != killed  # type: ignore[attr-defined]
-    follow(studio, studio.jobs.submit(OWNER, "training", small_training(steps=3)))
+def kill_worker(studio: Studio, how: signal.Signals = signal.SIGKILL) -> int:
+    pid: int = studio.host.pid  # type: ignore[attr-defined]
+    os.kill(pid, how)
+    return pid
 
 
-def test_a_training_whose_worker_was_killed_resumes_from_its_checkpoint(studio: Studio) -> None:
-    job = studio.jobs.submit(OWNER, "training", endless_training())
+def until_checkpoint(studio: Studio, job: Job) -> None:
     workspace = studio.settings.data / "jobs" / job.id
     follow(studio, job, stop=lambda event: event.kind == "metrics")
     wait_for(lambda: any(workspace.glob("checkpoint-*[1-9]*.safetensors")), 30)
-    os.kill(studio.host.pid, signal.SIGKILL)  # type: ignore[attr-defined]
-    wait_state(studio, job, "interrupted")
+
+
+def goes_on(studio: Studio, job: Job, last: int, reached: int) -> list[Numbered]:
+    """What is told after ``last`` of a job that goes on from a checkpoint, to its first figures."""
+    events = follow(studio, job, after=last, stop=lambda event: event.kind == "metrics")
+    first = events[-1].data["steps"][0]
+    assert 1 < first <= reached + 1, "it did not begin again, and no step is missing"
+    return events
+
+
+def test_a_training_whose_worker_was_killed_says_so_and_goes_on_from_its_checkpoint_by_itself(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    until_checkpoint(studio, job)
+    last = studio.jobs.events(OWNER, job.id)[-1].seq
+    killed = kill_worker(studio)
+    events = goes_on(studio, job, last, 10**9)
+    told = next(event.data for event in events if event.kind == "state" and event.data["state"] == "queued")
+    assert "goes on from its last checkpoint by itself" in told["error"]["text"]
+    assert any(event.kind == "mark" and event.data["key"] == "resumed" for event in events)
+    assert studio.host.pid != killed  # type: ignore[attr-defined]
+    studio.jobs.finish(OWNER, job.id)
+    done = wait_state(studio, job, "done")
+    assert done.attempt == 2
+    assert done.error is None
+
+
+def test_a_paused_training_is_interrupted_by_a_kill_in_words_and_waits_for_its_owner(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    until_checkpoint(studio, job)
+    studio.jobs.pause(OWNER, job.id)
+    wait_state(studio, job, "paused")
+    kill_worker(studio)
+    interrupted = wait_state(studio, job, "interrupted", seconds=5)
+    assert interrupted.error is not None
+    assert "SIGKILL" in str(interrupted.error.as_error())
+    assert "memory ran out" in str(interrupted.error.as_error())
     reached, last = max(steps_of(studio, job.id)), studio.jobs.events(OWNER, job.id)[-1].seq
     studio.jobs.resume(OWNER, job.id)
-    follow(studio, job, after=last, stop=lambda event: event.kind == "metrics")
-    assert steps_of(studio, job.id, last)[0] > 1, "it did not begin again"
-    assert steps_of(studio, job.id, last)[0] <= reached + 1, "no step is missing"
-    studio.jobs.finish(OWNER, job.id)
-    assert wait_state(studio, job, "done").attempt == 2
+    goes_on(studio, job, last, reached)
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+
+
+def test_a_worker_that_hangs_is_killed_and_started_again(tmp_path: Path) -> None:
+    studio = open_in(tmp_path, "process", hang_seconds=4)
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    until_checkpoint(studio, job)
+    last = studio.jobs.events(OWNER, job.id)[-1].seq
+    stopped = kill_worker(studio, signal.SIGSTOP)
+    goes_on(studio, job, last, 10**9)
+    assert not Path(f"/proc/{stopped}").exists()
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+    studio.close()
 
 
 def test_a_queued_job_is_run_after_the_worker_was_killed(tmp_path: Path) -> None:
@@ -65,8 +103,10 @@ def test_a_queued_job_is_run_after_the_worker_was_killed(tmp_path: Path) -> None
     running = studio.jobs.submit(OWNER, "training", endless_training())
     follow(studio, running, stop=lambda event: event.kind == "metrics")
     waiting = studio.jobs.submit(OWNER, "training", small_training(steps=3))
-    os.kill(studio.host.pid, signal.SIGKILL)  # type: ignore[attr-defined]
-    wait_state(studio, running, "interrupted")
+    kill_worker(studio)
+    wait_for(lambda: studio.jobs.get(OWNER, running.id).attempt == 2)
+    studio.jobs.cancel(OWNER, running.id)
+    wait_state(studio, running, "cancelled")
     wait_state(studio, waiting, "done")
     studio.close()
 

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from studio.engine.messages import Message, Order
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Why an engine died: it ended by itself, the system killed it, or it hung and we did.
+
+    ``reason`` is the exit code or signal in words, or for how many seconds there was no sign of life.
+    """
+
+    cause: Literal["ended", "killed", "hung"]
+    reason: str
 
 
 class Host(Protocol):
@@ -14,7 +26,7 @@ class Host(Protocol):
     #: starting, ready, restarting or closed
     state: str
 
-    def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
+    def start(self, receive: Callable[[Message], None], lost: Callable[[Loss], None]) -> None:
         """Starts the engine. ``lost`` is told, with the reason, that the engine died and every job in it with it."""
 
     def order(self, order: Order) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from studio.engine.hosts import Loss
 from studio.engine.messages import Message, Order
 from studio.engine.options import EngineOptions
 
@@ -15,7 +16,7 @@ class InlineHost:
         self._options = options
         self.state = "starting"
 
-    def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:  # noqa: ARG002
+    def start(self, receive: Callable[[Message], None], lost: Callable[[Loss], None]) -> None:  # noqa: ARG002
         from studio.engine.local import LocalEngine  # brings torch in
 
         self._engine = LocalEngine(self._options, receive)

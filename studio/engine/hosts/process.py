@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from studio.engine.hosts import Loss
+from studio.engine.hosts.watch import Watch
 from studio.engine.messages import Close, Message, Order, Ready
 from studio.engine.options import EngineOptions
 from studio.settings import ROOT
@@ -25,13 +27,15 @@ log = logging.getLogger(__name__)
 
 #: a worker that dies young is started again ever more slowly, up to this many seconds between two starts
 SLOWEST_RESTART = 30.0
+POLL_SECONDS = 1.0
 
 
 class ProcessHost:
-    """A ``Host`` that keeps one worker process alive."""
+    """A ``Host`` that keeps one worker process alive. One that gives no sign of life for ``hang_seconds`` is killed."""
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, hang_seconds: float = 0) -> None:
         self._options = options
+        self._hang_seconds = hang_seconds
         self._closing = threading.Event()
         self._sending = threading.Lock()
         self._connection: Connection | None = None
@@ -44,7 +48,7 @@ class ProcessHost:
         """The worker's process id, None while there is none."""
         return None if self._process is None else self._process.pid
 
-    def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
+    def start(self, receive: Callable[[Message], None], lost: Callable[[Loss], None]) -> None:
         self._supervisor = threading.Thread(
             target=self._supervise, args=(receive, lost), name="supervisor", daemon=True
         )
@@ -73,13 +77,13 @@ class ProcessHost:
             self._supervisor.join(timeout=5)
         self.state = "closed"
 
-    def _supervise(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
+    def _supervise(self, receive: Callable[[Message], None], lost: Callable[[Loss], None]) -> None:
         """Starts the worker, hears it out, says when it died, and begins again until we close."""
         pause = 0.0
         while not self._closing.wait(pause):
             began = time.monotonic()
             connection = self._spawn()
-            self._listen(connection, receive)
+            hung = self._listen(connection, receive)
             with self._sending:
                 self._connection = None
                 connection.close()
@@ -87,9 +91,9 @@ class ProcessHost:
             if self._closing.is_set():
                 return
             self.state = "restarting"
-            reason = _reason(code)
-            log.warning("the worker ended (%s) and is started again", reason)
-            lost(reason)
+            loss = Loss("hung", str(self._hang_seconds)) if hung else _loss(code)
+            log.warning("the worker %s (%s) and is started again", loss.cause, loss.reason)
+            lost(loss)
             pause = 0.0 if time.monotonic() - began > 10 else min(SLOWEST_RESTART, 2 * pause + 0.5)
 
     def _spawn(self) -> Connection:
@@ -103,15 +107,31 @@ class ProcessHost:
             self._connection = connection
         return connection
 
-    def _listen(self, connection: Connection, receive: Callable[[Message], None]) -> None:
+    def _listen(self, connection: Connection, receive: Callable[[Message], None]) -> bool:
+        """To the end of the line, which is cut where the worker gives no sign of life. Whether it was."""
+        watch = Watch(self._hang_seconds)
         while True:
             try:
+                if not connection.poll(POLL_SECONDS):
+                    if watch.hung:
+                        return self._kill()
+                    continue
                 message = connection.recv()
             except (EOFError, OSError, pickle.UnpicklingError):  # a kill may cut a message in two
-                return
+                return False
             if isinstance(message, Ready):
                 self.state = "ready"
+            watch.hear(message)
+            if watch.hung:
+                return self._kill()
+            began = time.monotonic()
             receive(message)
+            watch.excuse(time.monotonic() - began)
+
+    def _kill(self) -> bool:
+        if self._process is not None:
+            self._process.kill()
+        return True
 
     def _reap(self) -> int:
         process = self._process
@@ -124,11 +144,12 @@ class ProcessHost:
             return process.wait()
 
 
-def _reason(code: int) -> str:
+def _loss(code: int) -> Loss:
     """An exit code in words."""
     if code >= 0:
-        return f"exit code {code}"
+        return Loss("ended", f"exit code {code}")
     try:
-        return f"signal {-code}, {signal.Signals(-code).name}"
+        name = f", {signal.Signals(-code).name}"
     except ValueError:
-        return f"signal {-code}"
+        name = ""
+    return Loss("killed" if -code == signal.SIGKILL else "ended", f"signal {-code}{name}")

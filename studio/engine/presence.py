@@ -1,0 +1,79 @@
+"""Which jobs end with the page that asked for them, and whether anybody still follows those.
+
+Knows jobs by name and counts followers. A page that is loaded again is away for a moment, so nothing ends before
+``PATIENCE`` seconds without anybody. What ending means is for others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PATIENCE = 15.0
+
+
+class Presence:
+    """``left`` is called, in a thread of its own, with a job that nobody follows any more."""
+
+    def __init__(self, left: Callable[[str], None]) -> None:
+        self._left = left
+        self._lock = threading.Lock()
+        self._followers: Counter[str] = Counter()
+        self._alarms: dict[str, threading.Timer | None] = {}  # of the jobs that end with their page
+
+    def watch(self, job_id: str) -> None:
+        """From now on this job ends when nobody follows it; whoever asked for it has a moment to begin."""
+        with self._lock:
+            if job_id not in self._alarms:
+                self._alarms[job_id] = None
+                self._look(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """The job has ended, or goes on whoever leaves."""
+        with self._lock:
+            self._silence(job_id)
+            self._alarms.pop(job_id, None)
+
+    @contextmanager
+    def here(self, job_id: str) -> Iterator[None]:
+        """Somebody follows the job for the length of the block."""
+        with self._lock:
+            self._followers[job_id] += 1
+            self._silence(job_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._followers[job_id] -= 1
+                self._look(job_id)
+
+    def close(self) -> None:
+        with self._lock:
+            for job_id in list(self._alarms):
+                self._silence(job_id)
+            self._alarms.clear()
+
+    # ------------------------------------------------------------- inside; the lock is held
+
+    def _look(self, job_id: str) -> None:
+        if self._followers[job_id] > 0:
+            return
+        del self._followers[job_id]
+        if job_id in self._alarms:
+            alarm = self._alarms[job_id] = threading.Timer(PATIENCE, self._ring, [job_id])
+            alarm.daemon = True
+            alarm.start()
+
+    def _silence(self, job_id: str) -> None:
+        alarm = self._alarms.get(job_id)
+        if alarm is not None:
+            alarm.cancel()
+            self._alarms[job_id] = None
+
+    def _ring(self, job_id: str) -> None:
+        with self._lock:
+            if self._followers[job_id] > 0 or self._alarms.pop(job_id, None) is None:
+                return
+        self._left(job_id)

@@ -1,0 +1,170 @@
+"""Who waits and who is with the engine at this moment: places, caps and fairness put together, in memory.
+
+Knows jobs, what their owners have used and what the engine last said. Does not know rows, messages or threads: whoever
+calls holds a lock. Each class, interactive and training, has places of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from pipelines.registry import registration
+from studio.engine.caps import Caps
+from studio.engine.estimates import UNKNOWN, Estimates
+from studio.engine.job import ErrorSentence, Job, Place
+from studio.engine.line import Waiting, choose, order, seconds_for, work_before
+from studio.engine.messages import Vitals
+from studio.engine.status import Running, glance
+from studio.engine.usage import Usage
+from studio.settings import Settings
+
+
+@dataclass(eq=False)
+class Inside:
+    """A job that is with the engine. ``seen`` are its latest figures, ``stopped`` why it was told to stop."""
+
+    job: Job
+    paused: bool = False
+    seen: dict[str, Any] = field(default_factory=dict)
+    stopped: ErrorSentence | None = None
+
+
+def interactive(job: Job) -> bool:
+    """Whether somebody waits for it in front of the page."""
+    return registration(job.kind).interactive
+
+
+class Roster:
+    """``queue`` in the order of coming, ``inside`` by job."""
+
+    def __init__(self, settings: Settings, caps: Caps) -> None:
+        self._settings = settings
+        self._caps = caps
+        self._passed: dict[str, float] = {}  # device seconds of others that went before because their model was loaded
+        self.queue: list[Job] = []
+        self.inside: dict[str, Inside] = {}
+        self.vitals = Vitals(0, (), None, {})
+        self.estimates = Estimates()
+        self.usage = Usage()
+
+    # ------------------------------------------------------------------------------ coming and going
+
+    def begin(self, job: Job) -> None:
+        """The job goes to the engine."""
+        self.queue.remove(job)
+        self._passed.pop(job.id, None)
+        self.inside[job.id] = Inside(job)
+        self.usage.begins(job)
+
+    def end(self, job_id: str, seconds: float) -> None:
+        """The job is not with the engine any more, and has used ``seconds`` in all."""
+        gone = self.inside.pop(job_id)
+        self.usage.book(gone.job, seconds)
+        self.usage.ends(job_id)
+
+    def hear(self, vitals: Vitals) -> None:
+        """Charges owners for what their jobs have used since the last time."""
+        self.vitals = vitals
+        for job_id, seconds in vitals.device_seconds.items():
+            if job_id in self.inside:
+                self.usage.book(self.inside[job_id].job, seconds)
+
+    def see(self, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
+        """Takes what the status strip and the estimates need of an event."""
+        self.inside[job_id].seen |= glance(kind, data)
+
+    def device_seconds(self, job: Job) -> float:
+        """Up to the last second, also while the job runs."""
+        return max(job.device_seconds, self.vitals.device_seconds.get(job.id, 0.0))
+
+    # ------------------------------------------------------------------------------------- who is next
+
+    def next(self, of_class: bool) -> Job | None:
+        """Who has the next free place of a class, None where there is none or nobody may have it."""
+        if len(self._of_class(of_class)) >= self._places(of_class):
+            return None
+        line = {job.id: job for job in self.queue if interactive(job) == of_class and self._may_begin(job)}
+        if not line:
+            return None
+        return line[choose(self._ordered(of_class, line.values()), self._passed, self._settings.loaded_credit).job_id]
+
+    def used_up(self, job: Job) -> bool:
+        """Whether a training's owner has no device minutes left. What somebody waits for in front of the page ends."""
+        return not interactive(job) and self._caps.minutes_left(job.owner, self.usage.day(job.owner)) == 0
+
+    def _may_begin(self, job: Job) -> bool:
+        """A cap may hold a job back; and nobody has the last free place too, so that whoever comes need not wait."""
+        mine = [one.job for one in self.inside.values() if one.job.owner == job.owner and not one.paused]
+        places = self._places(True)
+        if interactive(job) and places > 1 and sum(map(interactive, mine)) >= places - 1:
+            return False
+        return self._caps.may_run(job.owner, len(mine)) and not self.used_up(job)
+
+    def _places(self, of_class: bool) -> int:
+        return self._settings.running if of_class else max(1, self._settings.running // 2)
+
+    def _of_class(self, of_class: bool) -> list[Job]:
+        """The jobs of a class that are with the engine and not paused."""
+        return [one.job for one in self.inside.values() if interactive(one.job) == of_class and not one.paused]
+
+    def _ordered(self, of_class: bool, jobs: Iterable[Job]) -> list[Waiting]:
+        """Jobs in the order in which they would go. Owners are charged what they have used lately, and what the jobs
+        they have running are expected to use yet."""
+        charges = self.usage.lately()
+        for job in self._of_class(of_class):
+            left = self._left(job)
+            charges[job.owner] = charges.get(job.owner, 0.0) + (UNKNOWN if left is None else left)
+        loaded = {"", *(model for model, _ in self.vitals.resident), *(one.job.model for one in self.inside.values())}
+        return order((self._waiting(job, job.model in loaded) for job in jobs), charges)
+
+    def _waiting(self, job: Job, loaded: bool) -> Waiting:
+        expected = self.estimates.expected(job)
+        return Waiting(job.id, job.owner, job.created, UNKNOWN if expected is None else expected, loaded)
+
+    # ----------------------------------------------------------------------------------------- looking
+
+    def ordered(self, of_class: bool) -> list[Job]:
+        """What waits of a class, in the order in which it would go."""
+        jobs = {job.id: job for job in self.queue if interactive(job) == of_class}
+        return [jobs[one.job_id] for one in self._ordered(of_class, jobs.values())]
+
+    def place(self, job_id: str) -> Place | None:
+        """Where a queued job stands among its class, None where it is not queued."""
+        job = next((one for one in self.queue if one.id == job_id), None)
+        if job is None:
+            return None
+        line = self.ordered(interactive(job))
+        position = line.index(job)
+        return Place(position + 1, self._seconds_until(interactive(job), line[:position]))
+
+    def _seconds_until(self, of_class: bool, ahead: Sequence[Job]) -> float | None:
+        """How long until a job begins that has ``ahead`` before it; None where nothing can be said."""
+        inside, places = self._of_class(of_class), self._places(of_class)
+        if len(inside) + len(ahead) < places:
+            return 0.0
+        running, waiting = _known(map(self._left, inside)), _known(map(self.estimates.expected, ahead))
+        if running is None or waiting is None:
+            return None
+        others = _known(map(self._left, self._of_class(not of_class)))
+        share = self._settings.training_share
+        work = work_before(running, waiting, places)
+        return seconds_for(work, inf if others is None else sum(others), 1 - share if of_class else share)
+
+    def _left(self, job: Job) -> float | None:
+        return self.estimates.left(job, self.device_seconds(job), self.inside[job.id].seen)
+
+    def running(self) -> tuple[Running, ...]:
+        """Everything that is with the engine, for the status strip."""
+        return tuple(
+            Running.of(one.job, one.paused, one.seen, self.vitals.holder == one.job.id) for one in self.inside.values()
+        )
+
+
+def _known(seconds: Iterable[float | None]) -> list[float] | None:
+    """All of them, None where one is not known."""
+    found = list(seconds)
+    known = [one for one in found if one is not None]
+    return known if len(known) == len(found) else None

@@ -1,0 +1,165 @@
+"""Caps by role: each refusal says which cap, its value and when it frees; administrators change them while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.errors import Busy, StudioError
+from studio.accounts.accounts import Accounts
+from studio.accounts.roles import Role
+from studio.engine.caps import Caps
+from studio.engine.usage import DAY, Day
+from studio.services import Studio
+from studio.settings import Caps as CapSettings
+from studio.store.choices import Choices
+from studio.store.database import Database
+from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_state
+
+ROLES: dict[str, Role] = {"guest": "guest", "ann": "member", "root": "administrator"}
+
+
+@pytest.fixture
+def choices(tmp_path: Path) -> Iterator[Choices]:
+    database = Database(f"sqlite:///{tmp_path / 'caps.db'}")
+    yield Choices(database)
+    database.close()
+
+
+def caps(choices: Choices, **member: int) -> Caps:
+    return Caps(CapSettings.model_validate({"member": member}), choices, lambda owner: ROLES[owner])
+
+
+def test_a_refusal_says_which_cap_its_value_and_when_it_frees(choices: Choices) -> None:
+    limits = caps(choices, waiting=3, stored_mb=5, device_minutes=10)
+    with pytest.raises(Busy, match=r"3 jobs waiting, and 3 is the cap of your role, member. One more .* first of them"):
+        limits.check_waiting("ann", 3)
+    with pytest.raises(StudioError, match=r"take 6 MB, and 5 MB is the cap .* once you delete something"):
+        limits.check_stored("ann", 5_500_000)
+    with pytest.raises(Busy, match=r"used 10 minutes .* 10 is the cap .* free again in 1 h 31 min"):
+        limits.check_minutes("ann", 600, lambda seconds: 90.5)
+    limits.check_waiting("ann", 2)
+    limits.check_stored("ann", 4_999_999)
+    limits.check_minutes("ann", 599, lambda seconds: 0)
+
+
+def test_an_administrator_is_held_by_no_cap_unless_one_is_set(choices: Choices) -> None:
+    limits = caps(choices)
+    limits.check_waiting("root", 10_000)
+    limits.check_minutes("root", 1e9, lambda seconds: 0)
+    assert limits.may_run("root", 60)
+    assert not limits.may_run("guest", 1)
+    limits.change("administrator", {"running": 2})
+    assert not limits.may_run("root", 2)
+
+
+def test_what_is_changed_while_it_runs_is_kept_and_goes_before_the_settings(choices: Choices) -> None:
+    caps(choices).change("guest", {"device_minutes": 5})
+    again = caps(choices)
+    assert again.of("guest").device_minutes == 5
+    assert again.of("guest").waiting == CapSettings().guest.waiting
+
+
+@pytest.mark.parametrize(
+    ("role", "values", "words"),
+    [
+        ("queen", {}, "no role queen; there are guest, member, administrator"),
+        ("guest", {"running": -1}, "running cannot be -1: it is a whole number from 0"),
+        ("guest", {"running": 65}, "cannot be 65: .* to 64"),
+        ("guest", {"waiting": "many"}, "waiting cannot be many"),
+        ("guest", {"sleeping": 1}, "sleeping cannot be 1"),
+    ],
+)
+def test_what_is_no_cap_is_refused_and_changes_nothing(
+    choices: Choices, role: str, values: dict[str, object], words: str
+) -> None:
+    limits = caps(choices)
+    before = limits.all()
+    with pytest.raises(StudioError, match=words):
+        limits.change(role, values)
+    assert limits.all() == before == caps(choices).all()
+
+
+@given(st.lists(st.tuples(st.floats(0, 2 * DAY), st.floats(0, 3600), st.floats(0, 1)), max_size=20), st.integers(0, 60))
+def test_no_quota_is_ever_below_zero_and_it_frees_when_it_says(
+    spells: list[tuple[float, float, float]], minutes: int
+) -> None:
+    now, day = 2 * DAY, Day()
+    for since, length, busy in sorted(spells, key=lambda one: one[0] + one[1]):
+        until = min(now, since + length)
+        day.add("ann", min(since, until), until, busy * (until - min(since, until)))
+    used = day.used("ann", now)
+    limits = Caps(CapSettings.model_validate({"member": {"device_minutes": minutes}}), Nothing(), ROLES.__getitem__)
+    left = limits.minutes_left("ann", used)
+    assert left >= 0
+    if left == 0:
+        assert day.used("ann", day.frees("ann", minutes * 60, now) + 1) < minutes * 60 + 1e-6
+
+
+class Nothing(Choices):
+    def __init__(self) -> None:
+        """No database: nothing was ever chosen."""
+
+    def get(self, name: str) -> None:
+        return None
+
+
+# ------------------------------------------------------------------------------------ in a studio
+
+
+@pytest.fixture
+def _members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody is a member."""
+    monkeypatch.setattr(Accounts, "role_of", lambda self, owner: "member")
+
+
+def open_with(data: Path, **member: int) -> Studio:
+    return open_in(data, caps={"member": member})
+
+
+@pytest.mark.usefixtures("_members")
+def test_a_person_over_the_cap_on_running_jobs_waits_while_another_begins(tmp_path: Path) -> None:
+    studio = open_with(tmp_path, running=1)
+    first = studio.jobs.submit(OWNER, "training", endless_training())
+    held = studio.jobs.submit(OWNER, "training", small_training(steps=3))
+    other = studio.jobs.submit("bob", "training", small_training(steps=3))
+    assert wait_state(studio, other, "done").state == "done"
+    assert studio.jobs.get(OWNER, held.id).state == "queued"
+    studio.jobs.finish(OWNER, first.id)
+    assert wait_state(studio, held, "done").state == "done"
+    studio.close()
+
+
+@pytest.mark.usefixtures("_members")
+def test_device_minutes_that_run_out_stop_a_training_which_can_be_resumed_later(tmp_path: Path) -> None:
+    studio = open_with(tmp_path, device_minutes=10)
+    studio.jobs._dispatch.usage._day.add(OWNER, time.time() - 60, time.time(), 599.5)
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    stopped = wait_state(studio, job, "interrupted")
+    assert stopped.error is not None
+    assert stopped.error.key == "cap.stopped"
+    with pytest.raises(Busy, match="10 is the cap"):
+        studio.jobs.resume(OWNER, job.id)
+    studio.caps.change("member", {"device_minutes": 20})
+    studio.jobs.resume(OWNER, job.id)
+    events = follow(studio, job, after=studio.jobs.events(OWNER, job.id)[-1].seq, stop=lambda one: one.kind == "mark")
+    assert events[-1].data["key"] == "resumed"
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+    studio.close()
+
+
+@pytest.mark.usefixtures("_members")
+def test_a_full_library_takes_nothing_more_until_something_is_deleted(tmp_path: Path) -> None:
+    studio = open_with(tmp_path, stored_mb=1)
+    studio.library.keep_upload(OWNER, bytes(1_000_001))
+    assert studio.library.stored(OWNER) == 1_000_001
+    with pytest.raises(StudioError, match="take 2 MB, and 1 MB is the cap"):
+        studio.jobs.submit(OWNER, "training", small_training())
+    assert studio.jobs.submit("bob", "training", small_training(steps=1)).state == "queued"
+    studio.close()
