@@ -17,6 +17,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.entrance.account import account_routes
+from studio.entrance.doors import GradioDoors
 from studio.entrance.gate import Gate
 from studio.entrance.inside import Inside
 from studio.entrance.limits import BodyLimit
@@ -32,6 +33,8 @@ from studio.runs import run_routes
 from studio.services import Studio, open_studio
 from studio.settings import ASSETS, Settings
 
+#: seconds between two looks of gradio's queue for something to do: its own thousand a second cost 6 % of a core
+QUEUE_LOOKS = 0.01
 #: nothing is loaded from another host; 'unsafe-inline' and 'unsafe-eval' are what gradio's own front end needs
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
@@ -65,6 +68,7 @@ def build_app(settings: Settings) -> FastAPI:
 def _guard(app: FastAPI, studio: Studio, inside: Inside) -> None:
     """What stands around every route, gradio's too. The last that is added hears of a request first."""
     settings = studio.settings
+    app.add_middleware(GradioDoors, studio.handed)
     app.add_middleware(BodyLimit, upload_mb=settings.upload_mb)
     app.add_middleware(Gate, studio.accounts, inside, settings.root_path, settings.auth_header)
     app.add_middleware(SameOrigin, inside)
@@ -95,6 +99,7 @@ def _mount_page(app: FastAPI, studio: Studio, inside: Inside) -> None:
         build_api(studio)
     demo.max_threads = 200
     demo.queue(default_concurrency_limit=None)
+    demo._queue.sleep_when_free = QUEUE_LOOKS
     gr.mount_gradio_app(
         app,
         demo,
