@@ -1,5 +1,5 @@
-"""The routes of trainings: their curves for the page, as a CSV file, as TensorBoard's files, the film of their samples,
-and which there are.
+"""The routes of trainings: how they look now, their curves for the page, as a CSV file, as TensorBoard's files, the
+film of their samples, and which there are.
 
 Everything is looked up for the owner who asks. The page asks for what is new since the last event it has seen, so that
 an update costs what was added and not what there is.
@@ -56,6 +56,14 @@ def run_routes(studio: Studio) -> APIRouter:
     def trainings(request: Request) -> list[dict[str, Any]]:
         jobs = studio.jobs.list(owner_of(request), kinds=KINDS, limit=KEPT)
         return [_run(job) for job in jobs if job.device_seconds > 0]
+
+    @router.get("/jobs/{job_id}/view")
+    def view(job_id: str, request: Request) -> Response:
+        try:
+            shown = studio.live.show(owner_of(request), job_id, language_of(request))
+        except StudioError as error:
+            raise HTTPException(404, sentence(error, language_of(request))) from None
+        return Response(orjson.dumps(shown), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     @router.get("/jobs/{job_id}/curves")
     def curves(job_id: str, request: Request, after: int = 0) -> Response:

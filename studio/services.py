@@ -23,6 +23,7 @@ from studio.engine.telling import sweep_previews
 from studio.library.handed import Handed
 from studio.library.library import Library
 from studio.library.shares import Shares
+from studio.live import Live
 from studio.settings import ASSETS, Settings
 from studio.store.blobs import Blobs
 from studio.store.choices import Choices
@@ -43,6 +44,7 @@ class Studio:
     shares: Shares
     handed: Handed
     caps: Caps
+    live: Live
 
     def submit(self, owner: str, kind: str, values: Mapping[str, Any]) -> Job:
         """``JobService.submit`` for what is asked for; what ``owner``'s role may not choose is refused."""
@@ -83,7 +85,8 @@ def open_studio(settings: Settings) -> Studio:
     host = _host(settings)
     caps = Caps(settings.caps, Choices(database), accounts.role_of)
     jobs = JobService(settings, database, library, catalog, host, caps)
-    return Studio(settings, catalog, library, jobs, database, host, accounts, Shares(database, library), Handed(), caps)
+    shares = Shares(database, library)
+    return Studio(settings, catalog, library, jobs, database, host, accounts, shares, Handed(), caps, Live(jobs))
 
 
 def _host(settings: Settings) -> Host:

@@ -1,6 +1,7 @@
 // What all tabs share: busy or not (Make or Stop), the progress line, the notice, keys and messages to the server.
 
 import {el, fill, icon} from "./dom.js";
+import {Live} from "./live.js";
 import {duration, t} from "./words.js";
 
 const LIVE = new Set(["pending", "queued", "running", "paused"]);
@@ -102,14 +103,19 @@ export function stageOf(kind, element, props, trigger, watch, draw) {
   const body = el("div.stage-body");
   element.querySelector(".widget").replaceChildren(line, box, body);
   let more = 0; // of what waits for this page, how much it has asked for
-  const show = () => {
-    const view = props.value ?? {state: "idle"};
+  const drawn = (view) => {
     if (view.more && view.more !== more) setTimeout(() => trigger("told"), 0);
     more = view.more ?? 0;
     mark(kind, view.state);
     progressLine(line, view);
     notice(box, view);
     draw(body, view);
+  };
+  const live = new Live(drawn);
+  const show = () => {
+    const view = props.value ?? {state: "idle"};
+    live.follow(view);
+    drawn(view);
   };
   watch("value", show);
   show();

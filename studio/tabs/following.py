@@ -20,14 +20,14 @@ from pipelines.errors import StudioError
 from studio.engine.job import LIVE, Job, Place
 from studio.locales import Language, language_of, sentence, t
 from studio.owners import owner_of
-from studio.tabs.views import Refusal, View
+from studio.tabs.views import Looked, Refusal, View
 
 if TYPE_CHECKING:
     from studio.services import Studio
 
 log = logging.getLogger(__name__)
 
-Shown: TypeAlias = View | Refusal
+Shown: TypeAlias = View | Refusal | Looked
 MakeView: TypeAlias = Callable[[Job, Language], View]
 
 
@@ -116,9 +116,13 @@ async def _shown(
 ) -> AsyncIterator[Shown]:
     try:
         job = begin()
-        if job is not None:
-            async for view in follow(studio, make(job, language), per_second):
-                yield view
+        if job is None:
+            return
+        if job.kind in studio.live.make:  # the page looks at it by itself
+            yield Looked(await asyncio.to_thread(studio.live.show, job.owner, job.id, language))
+            return
+        async for view in follow(studio, make(job, language), per_second):
+            yield view
     except StudioError as error:
         yield Refusal(refuse(error, language))
     except Exception as error:  # noqa: BLE001 - the last line of defence before the page

@@ -13,13 +13,15 @@ from pipelines.errors import StudioError
 from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import DATASETS, DataSetInfo, size_of
 from studio.engine.history import REWOUND
-from studio.engine.job import LIVE, Job
+from studio.engine.job import ENDED, LIVE, Job
+from studio.live import Looks
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
 from studio.tabs import own
 from studio.tabs.diagnosis import said
 from studio.tabs.explore import ExploreTab
-from studio.tabs.following import Shown, refuse, report, tell
+from studio.tabs.film import cards
+from studio.tabs.following import refuse, report, tell
 from studio.tabs.gallery import served
 from studio.tabs.generators import LEARNING
 from studio.tabs.image import picture
@@ -41,8 +43,6 @@ class TrainingView(View):
     def __init__(self, job: Job, language: Language) -> None:
         super().__init__(job, language)
         self.news = 0
-        #: whether the page was told that this training can be explored
-        self.offered = False
         self.samples: list[dict[str, Any]] = []
         self.findings: list[Mapping[str, Any]] = []
         self.step, self.seconds, self.rate = 0, 0.0, 0.0
@@ -109,6 +109,8 @@ class TrainingView(View):
             "findings": [said(finding, self.language) for finding in self.findings],
             "curves": self.news,
             "steer": steering_of(self.job, self.steering),
+            # what the page asks for besides: whether this training can be explored, and what came of it
+            "more": 2 if self.state in ENDED else int(bool(self.samples)),
         }
 
     def _caption(self) -> str:
@@ -130,7 +132,6 @@ class TrainingTab(Tab):
     also = (own.KIND,)
     request = TrainingRequest
     view = TrainingView
-    per_second = 2  # a page drawn more often costs a training on the same cores more than it shows
     stopping = "finish"
     resumable = True
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"dataset": name} for name in DATASETS)
@@ -188,6 +189,7 @@ class TrainingTab(Tab):
 
     def wire(self) -> None:
         super().wire()
+        self.studio.live.make |= dict.fromkeys(self.kinds, self.make_view)
         self.form.wire()
         self.pause_button.click(self.pause, **QUIET)
         self.streams(self.resume_button.click, self.resume)
@@ -237,9 +239,13 @@ class TrainingTab(Tab):
         return self.form.asked(super().values(posted))
 
     def greeting(self, owner: str, language: Language) -> Updates:
-        """The generators there are, too."""
+        """The generators there are, too; a page that was reloaded while it learns from own pictures says so again."""
         greeting = super().greeting(owner, language)
-        return {**greeting, **self.sample.choices(owner, language), **self.explore.choices(owner, language)}
+        benches = {**self.sample.choices(owner, language), **self.explore.choices(owner, language)}
+        live = next(iter(self.studio.jobs.list(owner, self.kinds, LIVE, 1)), None)
+        if live is None or not live.request.get("pictures"):
+            return {**greeting, **benches}
+        return {**greeting, **benches, self.controls.fields["dataset"]: own.OWN, **self.own.given(live.request)}
 
     def pause(self, request: gr.Request) -> None:
         tell(self.studio, "pause", self.kinds, request)
@@ -259,33 +265,30 @@ class TrainingTab(Tab):
         benches = [part for bench in (self.sample, self.explore) for part in (bench.panel, *bench.told)]
         return [*benches, *self.own.components]
 
-    def during(self, shown: Shown, first: bool) -> Updates:
-        """A page that was reloaded while it learns from own pictures says so again."""
-        if not isinstance(shown, TrainingView):
-            return {}
-        if shown.job.kind == self.kind and shown.samples and not shown.offered:
-            shown.offered = True  # there is a snapshot by now, so it can be looked into
-            return self.explore.choices(shown.job.owner, shown.language, LEARNING)
-        if not first or not shown.job.request.get("pictures"):
-            return {}
-        return {self.controls.fields["dataset"]: own.OWN, **self.own.given(shown.job.request)}
-
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         if not settings.get("pictures"):
             return super().fill(owner, settings, language)
         updates = super().fill(owner, settings, language) if "recipe" in settings else {}
         return {**updates, self.controls.fields["dataset"]: own.OWN, **self.own.fill(owner, settings)}
 
-    def after(self, shown: Shown) -> Updates:
-        """The new generator is the one to draw from."""
-        if not isinstance(shown, TrainingView) or shown.job.kind != self.kind:
+    def given(self, request: gr.Request) -> Updates:
+        """What came of the newest training so far: once it has samples it can be looked into, and then drawn from."""
+        owner, language = owner_of(request), language_of(request)
+        updates = {self.film: cards(self.studio, owner, self.kinds)}
+        newest = next(iter(self.studio.jobs.list(owner, self.kinds, limit=1)), None)
+        if newest is None or newest.kind != self.kind:
+            return updates
+        with self.studio.live.looking(owner, newest.id, language) as shown:
+            return {**updates, **self._benches(shown, owner, language)}
+
+    def _benches(self, shown: Looks, owner: str, language: Language) -> Updates:
+        if not isinstance(shown, TrainingView):
             return {}
+        if shown.state not in ENDED:
+            return self.explore.choices(owner, language, LEARNING) if shown.samples else {}
         made = next((item for item in shown.items if str(item["name"]).endswith(".safetensors")), None)
         digest = made["digest"] if made else None
-        return {
-            **self.sample.choices(shown.job.owner, shown.language, digest),
-            **self.explore.choices(shown.job.owner, shown.language, digest),
-        }
+        return {**self.sample.choices(owner, language, digest), **self.explore.choices(owner, language, digest)}
 
 
 def _button(name: str, variant: Any = "secondary") -> gr.Button:

@@ -146,6 +146,17 @@ def duration(seconds: float, language: Language) -> str:
     return t("time.hours", language, hours=int(seconds // 3600), minutes=round(seconds % 3600 / 60))
 
 
+class Looked:
+    """How a job looks at this moment; the page goes on looking at it by itself (see ``studio.live``)."""
+
+    def __init__(self, shown: dict[str, Any]) -> None:
+        self.state = str(shown["state"])
+        self._shown = shown
+
+    def show(self) -> dict[str, Any]:
+        return self._shown
+
+
 class Refusal:
     """What is shown where there was no job to show: it was refused, or something broke on our side."""
 

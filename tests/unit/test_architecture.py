@@ -17,7 +17,7 @@ FLOORS = [
     ("studio.accounts",),
     ("studio.library",),
     ("studio.engine",),
-    ("studio.services",),
+    ("studio.services", "studio.live"),
     ("studio.locales", "studio.owners", "studio.lean", "studio.models"),
     ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
     ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.health"),
