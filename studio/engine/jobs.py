@@ -259,6 +259,7 @@ class JobService:
 
     def get(self, owner: str, job_id: str) -> Job:
         job = self._rows.owned(owner, job_id)
+        self._presence.look(job_id)
         return replace(job, device_seconds=self._dispatch.device_seconds(job))
 
     def list(self, owner: str, kinds: Collection[str] = (), states: Collection[str] = (), limit: int = 50) -> list[Job]:
@@ -304,6 +305,7 @@ class JobService:
     def events(self, owner: str, job_id: str, after: int = 0) -> Batch:
         """Everything above ``after`` that has happened so far."""
         self._rows.owned(owner, job_id)
+        self._presence.look(job_id)
         found: Batch = []
         while batch := self._log.read(job_id, found[-1].seq if found else after):
             found += batch

@@ -1,12 +1,14 @@
 """Which jobs end with the page that asked for them, and whether anybody still follows those.
 
-Knows jobs by name and counts followers. A page that is loaded again is away for a moment, so nothing ends before
-``PATIENCE`` seconds without anybody. What ending means is for others.
+Knows jobs by name, counts followers and hears of looks, for pages that ask again and again instead. A page that is
+loaded again is away for a moment, so nothing ends before ``PATIENCE`` seconds without anybody. What ending means is
+for others.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ class Presence:
         self._lock = threading.Lock()
         self._followers: Counter[str] = Counter()
         self._alarms: dict[str, threading.Timer | None] = {}  # of the jobs that end with their page
+        self._looks: dict[str, float] = {}  # when somebody last looked at one of those
 
     def watch(self, job_id: str) -> None:
         """From now on this job ends when nobody follows it; whoever asked for it has a moment to begin."""
@@ -30,9 +33,15 @@ class Presence:
                 self._alarms[job_id] = None
                 self._look(job_id)
 
+    def look(self, job_id: str) -> None:
+        """Somebody looks at the job at this moment."""
+        if job_id in self._alarms:
+            self._looks[job_id] = time.monotonic()
+
     def forget(self, job_id: str) -> None:
         """The job has ended, or goes on whoever leaves."""
         with self._lock:
+            self._looks.pop(job_id, None)
             self._silence(job_id)
             self._alarms.pop(job_id, None)
 
@@ -62,9 +71,12 @@ class Presence:
             return
         del self._followers[job_id]
         if job_id in self._alarms:
-            alarm = self._alarms[job_id] = threading.Timer(PATIENCE, self._ring, [job_id])
-            alarm.daemon = True
-            alarm.start()
+            self._set(job_id, PATIENCE)
+
+    def _set(self, job_id: str, seconds: float) -> None:
+        alarm = self._alarms[job_id] = threading.Timer(seconds, self._ring, [job_id])
+        alarm.daemon = True
+        alarm.start()
 
     def _silence(self, job_id: str) -> None:
         alarm = self._alarms.get(job_id)
@@ -74,6 +86,12 @@ class Presence:
 
     def _ring(self, job_id: str) -> None:
         with self._lock:
-            if self._followers[job_id] > 0 or self._alarms.pop(job_id, None) is None:
+            if self._followers[job_id] > 0 or self._alarms.get(job_id) is None:
                 return
+            rest = self._looks.get(job_id, 0.0) + PATIENCE - time.monotonic()
+            if rest > 0:
+                self._set(job_id, rest)
+                return
+            self._alarms.pop(job_id)
+            self._looks.pop(job_id, None)
         self._left(job_id)

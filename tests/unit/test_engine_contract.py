@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import Busy, StudioError
+from studio.engine import presence
 from studio.engine.job import NotFound, Numbered
 from studio.library.recipe import extract
 from studio.services import Studio
@@ -230,3 +232,78 @@ def test_too_many_waiting_jobs_are_refused_with_the_limit(tmp_path: Path) -> Non
     for job in jobs:
         wait_state(small, job, "cancelled")
     small.close()
+
+
+def test_a_job_that_ends_with_its_page_goes_on_while_followed_and_ends_once_nobody_looks(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "PATIENCE", 0.5)
+    kept = studio.jobs.submit(OWNER, "training", endless_training(seed=1))
+    left = studio.jobs.submit(OWNER, "training", endless_training(seed=2), ends_with_page=True)
+    assert left.json()["ends_with_page"]
+    follow(studio, left, stop=lambda event: event.kind == "sample")
+    wait_for(lambda: studio.jobs.list(OWNER, limit=1)[0].state == "done")  # what it has learned is kept
+    assert studio.library.of_job(OWNER, left.id)
+    assert studio.jobs.get(OWNER, kept.id).state in ("queued", "running")
+    studio.jobs.end_with_page(OWNER, kept.id, True)
+    studio.jobs.end_with_page(OWNER, kept.id, False)
+    with pytest.raises(NotFound):
+        studio.jobs.end_with_page("bob", kept.id, True)
+    time.sleep(0.8)
+    assert studio.jobs.get(OWNER, kept.id).state in ("queued", "running")
+    studio.jobs.end_with_page(OWNER, kept.id, True)
+    wait_for(lambda: studio.jobs.list(OWNER, ("training",), ("running", "queued", "paused")) == [])
+
+
+def test_a_drained_engine_takes_nothing_new_and_lets_what_runs_end(studio: Studio) -> None:
+    running = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, running, stop=lambda event: event.kind == "metrics")
+    studio.jobs.drain(True)
+    with pytest.raises(Busy, match="about to be serviced"):
+        studio.jobs.submit(OWNER, "training", small_training())
+    assert studio.jobs.status().draining
+    assert studio.jobs.get(OWNER, running.id).state == "running"
+    studio.jobs.finish(OWNER, running.id)
+    wait_state(studio, running, "done")
+    studio.jobs.drain(False)
+    follow(studio, studio.jobs.submit(OWNER, "training", small_training(steps=2)))
+
+
+def test_a_job_an_administrator_stops_says_so_and_can_be_resumed(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "sample")
+    studio.jobs.stop(job.id)
+    stopped = wait_state(studio, job, "interrupted")
+    assert stopped.error is not None
+    assert stopped.error.key == "job.stopped"
+    with pytest.raises(NotFound):
+        studio.jobs.stop(job.id)
+    last = studio.jobs.events(OWNER, job.id)[-1].seq
+    studio.jobs.resume(OWNER, job.id)
+    follow(studio, job, after=last, stop=lambda event: event.kind == "metrics")
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+
+
+def test_seconds_are_counted_by_person_and_model_and_towards_the_day(studio: Studio) -> None:
+    job = studio.jobs.submit("carl", "training", small_training(steps=5))
+    follow(studio, job)
+    used = studio.jobs.get("carl", job.id).device_seconds
+    spent = {owner: seconds for owner, _, seconds in studio.jobs.spent(0)}
+    assert spent["carl"] == pytest.approx(used)
+    assert studio.jobs._dispatch.usage.day("carl") == pytest.approx(used)
+
+
+def test_what_was_drained_stays_so_after_a_restart_and_the_queue_runs_once_it_is_over(tmp_path: Path) -> None:
+    first = open_in(tmp_path, running=1)
+    running, queued = (first.jobs.submit(OWNER, "training", small_training(steps=n)) for n in (1_000_000, 2))
+    follow(first, running, stop=lambda event: event.kind == "metrics")
+    first.jobs.drain(True)
+    first.close()
+    second = open_in(tmp_path, running=1)
+    assert second.jobs.get(OWNER, running.id).state == "interrupted"
+    assert second.jobs.get(OWNER, queued.id).state == "queued"
+    assert second.jobs._dispatch.usage.day(OWNER) > 0, "what was used before is known"
+    second.jobs.drain(False)
+    wait_state(second, queued, "done")
+    second.close()
