@@ -1,9 +1,10 @@
 """Text from a language model, token by token.
 
 The decoding loop is our own: between two tokens the device may go to somebody else, the person may cancel, or end
-early and keep what is there. Each run has its own cache, so runs on one model may interleave. What is where:
-``text_loading`` reads models, ``text_prompts`` lays out prompts, ``decoding`` chooses tokens, ``text_stream`` makes
-text of them.
+early and keep what is there. Each run has its own cache, settings and noise; runs on one model take their steps
+together (see ``text_company``), and each text is the one that its seed gives alone. What is where: ``text_loading``
+reads models, ``text_rows`` steps several texts at once, ``text_memory`` keeps count of what fits, ``text_prompts`` lays
+out prompts, ``decoding`` chooses tokens, ``text_stream`` makes text of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from pipelines.base import Artifact, Event, Pipeline, Progress, Report, Result, 
 from pipelines.decoding import Chooser, Sampling
 from pipelines.devices import Device
 from pipelines.requests import MAX_SEED, TextRequest
+from pipelines.text_company import Company
 from pipelines.text_loading import LanguageModel, load_language_model
+from pipelines.text_memory import Memory, free_bytes
 from pipelines.text_prompts import Prompt, lay_out
 from pipelines.text_stream import Detokenizer, StopFilter, TextStream
 
@@ -42,7 +45,10 @@ class TextPipeline(Pipeline):
     def load(self, weights: Path | None, device: Device, report: Report) -> None:
         if weights is None:
             raise ValueError("a language model needs weights")
-        self._language = load_language_model(weights, device, report)
+        language = load_language_model(weights, device, report)
+        self._memory = Memory(lambda: free_bytes(language.device))
+        self._company = Company(language.rows) if language.rows else None
+        self._language = language
 
     def run(self, request: TextRequest, turn: Turn) -> Iterator[Event]:
         yield from self._writing(request, turn).events()
@@ -50,10 +56,10 @@ class TextPipeline(Pipeline):
     def _writing(self, request: TextRequest, turn: Turn) -> _Writing:
         if self._language is None:
             raise RuntimeError("run was called before load")
-        return _Writing(self._language, request, turn)
+        return _Writing(self._language, self._memory, self._company, request, turn)
 
     def unload(self) -> None:
-        self._language = None
+        self._language = self._company = None
 
     def bytes_held(self) -> int:
         if self._language is None:
@@ -65,73 +71,142 @@ class TextPipeline(Pipeline):
 
 
 class _Writing:
-    """One text on its way: the state of one run, none of which the pipeline keeps."""
+    """One text on its way: the state of one run, none of which the pipeline keeps. A member of its ``Company``."""
 
-    def __init__(self, language: LanguageModel, request: TextRequest, turn: Turn) -> None:
+    def __init__(
+        self, language: LanguageModel, memory: Memory, company: Company | None, request: TextRequest, turn: Turn
+    ) -> None:
         self._language = language
+        self._memory = memory
+        self._company = company
         self._request = request
-        self._turn = turn
+        self.turn = turn
         self._seed = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED + 1)
         self._prompt = lay_out(language, request)
         self._chooser = Chooser(_sampling(request, self._seed), self._prompt.tokens, self._prompt.room, language.device)
         self._stream = _stream(language, request, self._prompt)
-        self._cache = language.new_cache()
-        self._began, self._waited = time.monotonic(), 0.0
-        self._count = 0
-        self._ended = ""
+        self._tokens = len(self._prompt.tokens) + self._prompt.room
+        self.cache = language.new_cache(self._tokens)
+        self._began, self.waited, self._sent = time.monotonic(), 0.0, 0.0
+        self.token = self._count = 0
+        self.ended = ""
+        self._error: Exception | None = None
 
     def events(self) -> Iterator[Event]:
         yield Progress("generating", 0, self._prompt.room, "token")
-        logits = self._read_prompt()
-        sent = 0.0
-        while logits is not None:
-            logits = self._step(logits)
-            if time.monotonic() - sent >= PAUSE and (text := self._stream.take()):
-                sent = time.monotonic()
-                yield self._token(text)
+        try:
+            yield from self._make_room()
+            self._read_prompt()
+            yield from self._write()
+        finally:
+            self._memory.release(self)
+        if self._error is not None:
+            raise self._error
+        self.turn.end()
         self._stream.finish()
         if text := self._stream.take():
             yield self._token(text)
         yield self._result()
 
-    def _read_prompt(self) -> torch.Tensor | None:
-        """Logits (vocabulary,) after the prompt; None where the person ended before there was anything."""
+    def _make_room(self) -> Iterator[Event]:
+        """Waits, without the device, while others write in the memory this text would need."""
+        each, told = self._language.bytes_per_token, False
+        while not self.ended and not self._memory.promise(self, self._tokens * each, each):
+            if not told:
+                told = True
+                yield Progress("waiting")
+            with self.turn.aside():
+                self._memory.wait(self)
+            self._give_way()
+
+    def _read_prompt(self) -> None:
+        """Reads the prompt and chooses the first token, unless the person ends it all before."""
         tokens = self._prompt.tokens
         width = PIECE if self._language.in_pieces else len(tokens)
         for start in range(0, len(tokens), width):
-            logits = self._language.logits(tokens[start : start + width], self._cache)
-            if self._give_way():
-                return None
-        return logits
+            if self.ended:
+                return
+            logits = self._language.logits(tokens[start : start + width], self.cache)
+            self._give_way()
+        if not self.ended:
+            self.take(logits)
 
-    def _step(self, logits: torch.Tensor) -> torch.Tensor | None:
-        """Chooses a token and reads it; returns the next logits (vocabulary,), None at the end of the text."""
-        token = self._chooser.choose(logits)
-        if token in self._language.ends:
-            self._ended = "eos"
-            return None
-        self._stream.push(token)
+    def _write(self) -> Iterator[Event]:
+        """All tokens from the second on: with the others' where that can be, and where somebody leads, by him."""
+        company = self._company
+        try:
+            while not self.ended:
+                if company is None or not company.join(self):
+                    if not self._give_way():
+                        self.take(self._language.step(self.token, self.cache))
+                elif company.leads(self):
+                    if not self._give_way():
+                        company.step(self)
+                else:
+                    yield from self._follow(company)
+                yield from self._due()
+        finally:
+            if company is not None:
+                company.leave(self)
+
+    def _follow(self, company: Company) -> Iterator[Event]:
+        """Lends the device out while somebody else computes this text too, and sends what comes of it."""
+        with self.turn.aside():
+            try:
+                while not (self.ended or self.turn.called or company.leads(self)):
+                    company.wait(self, PAUSE)
+                    yield from self._due()
+            except GeneratorExit:
+                self.turn.end()  # nobody wants more, so there is nothing to have the device back for
+                raise
+            if self.turn.called:
+                company.leave(self)
+            if self.turn.finishing and not self.ended:
+                self.ended = "finished"
+            if self.ended and self._error is None:
+                self.turn.end()
+
+    def take(self, logits: torch.Tensor) -> None:
+        """Chooses the next token from ``logits`` (vocabulary,). What goes wrong is raised where this text is read."""
+        try:
+            self._choose(logits)
+        except Exception as error:  # noqa: BLE001 - whoever leads computes for others, who have nothing to do with it
+            self._error, self.ended = error, "error"
+
+    def _choose(self, logits: torch.Tensor) -> None:
+        self.token = self._chooser.choose(logits)
+        if self.token in self._language.ends:
+            self.ended = "eos"
+            return
+        self._stream.push(self.token)
         self._count += 1
         if self._stream.stopped:
-            self._ended = "stop"
+            self.ended = "stop"
         elif self._count == self._prompt.room:
-            self._ended = "length"
-        if self._ended or self._give_way():
-            return None
-        return self._language.logits([token], self._cache)
+            self.ended = "length"
 
     def _give_way(self) -> bool:
         """Between two tokens. Raises ``Cancelled``; True where the person wants to keep what is there."""
+        if self._company is not None and self.turn.called:
+            self._company.leave(self)
         asked = time.monotonic()
-        self._turn.checkpoint()
-        self._waited += time.monotonic() - asked
-        if self._turn.finishing:
-            self._ended = "finished"
-        return self._turn.finishing
+        self.turn.checkpoint()
+        waited = time.monotonic() - asked
+        if self._company is None or not self._company.waited(self, waited):
+            self.waited += waited
+        if self.turn.finishing:
+            self.ended = "finished"
+        return self.turn.finishing
+
+    def _due(self) -> Iterator[Event]:
+        """What has become text, where it is time to send some."""
+        if time.monotonic() - self._sent >= PAUSE and (text := self._stream.take()):
+            self._sent = time.monotonic()
+            yield self._token(text)
 
     def _rate(self) -> float:
         """Tokens per second of this text's own time, the prompt's included; waiting for others is not."""
-        return self._count / max(1e-6, time.monotonic() - self._began - self._waited)
+        return self._count / max(1e-6, time.monotonic() - self._began - self.waited)
 
     def _token(self, text: str) -> Token:
         return Token(text, self._count, self._rate())
@@ -143,7 +218,7 @@ class _Writing:
             "tokens": self._count,
             "tokens_per_second": round(self._rate(), 2),
             "prompt_tokens": len(prompt.tokens),
-            "stopped_by": self._ended,
+            "stopped_by": self.ended,
         }
         if prompt.dropped:
             facts["turns_dropped"] = prompt.dropped

@@ -23,6 +23,7 @@ from pipelines.base import Report
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.gguf import find_gguf, unpacked
+from pipelines.text_rows import RowModel, row_model
 from pipelines.text_speed import growing_cache, speed_up
 from pipelines.verify import inspect
 
@@ -42,6 +43,8 @@ class LanguageModel:
     context: int | None
     #: a prompt may be read in pieces; models with a running state want it in one
     in_pieces: bool
+    #: steps several texts in one pass; None where this kind of model cannot
+    rows: RowModel | None
     _cache_name: str
     _last_only: dict[str, int]
 
@@ -51,9 +54,23 @@ class LanguageModel:
         assert isinstance(found, torch.device)
         return found
 
-    def new_cache(self) -> DynamicCache:
-        """Room for the keys and values (or states) of one text."""
-        return growing_cache(self.model.config)
+    def new_cache(self, room: int = 0) -> DynamicCache:
+        """Room for the keys and values (or states) of one text, ``room`` tokens of them where that is known."""
+        return growing_cache(self.model.config, room)
+
+    @property
+    def bytes_per_token(self) -> int:
+        """What a token takes in a cache, all layers together; 0 where the model does not say."""
+        config = self.model.config.get_text_config(decoder=True)
+        heads = getattr(config, "num_key_value_heads", None) or getattr(config, "num_attention_heads", 0)
+        if not heads:
+            return 0
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return 2 * int(config.num_hidden_layers) * int(heads) * int(size) * int(self.model.dtype.itemsize)
+
+    def step(self, token: int, cache: DynamicCache) -> torch.Tensor:
+        """Reads one token of one text: the same logits (vocabulary,) that it would get in company."""
+        return self.logits([token], cache) if self.rows is None else self.rows.step([token], [cache])[0]
 
     @torch.inference_mode()
     def logits(self, tokens: list[int], cache: DynamicCache) -> torch.Tensor:
@@ -88,6 +105,7 @@ def load_language_model(weights: Path, device: Device, report: Report) -> Langua
         _ends(model, tokenizer),
         getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None),
         not getattr(model, "_is_stateful", False),
+        row_model(model),
         "past_key_values" if "past_key_values" in accepted else "cache_params",
         {"logits_to_keep": 1} if "logits_to_keep" in accepted else {},
     )

@@ -1,16 +1,19 @@
-"""Two replacements that make one token after another cheaper and change no number.
+"""Replacements that make one token after another cheaper and change no number.
 
 Knows torch and transformers' cache. ``RowLinear`` multiplies one row with a matrix-vector product, ``GrowingLayer``
-writes keys and values in place where the original copies the whole past for each token.
+writes keys and values in place where the original copies the whole past for each token. ``put_into_lanes`` makes
+layers take a few texts at a time, always as many (see ``text_rows``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.pytorch_utils import Conv1D
 
 _ROOM = 256  # tokens of room a layer begins with beyond its first ones
 
@@ -38,11 +41,51 @@ def speed_up(model: nn.Module) -> None:
             layer.__class__ = RowLinear
 
 
+class LaneLinear(nn.Linear):
+    """A linear layer that multiplies ``lanes`` texts at a time: on a CPU another number may sum in another order."""
+
+    lanes = 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(texts, tokens, in) -> (texts, tokens, out)"""
+        return _in_lanes(super().forward, x, self.lanes)
+
+
+class LaneConv1D(Conv1D):
+    """The same for GPT-2's transposed linear layers."""
+
+    lanes = 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(texts, tokens, in) -> (texts, tokens, out)"""
+        return _in_lanes(super().forward, x, self.lanes)
+
+
+def _in_lanes(multiply: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, lanes: int) -> torch.Tensor:
+    if x.shape[0] <= lanes:
+        return multiply(x)
+    return torch.cat([multiply(x[start : start + lanes]) for start in range(0, x.shape[0], lanes)])
+
+
+def put_into_lanes(model: nn.Module, lanes: int) -> None:
+    """Makes the layers of ``model`` that multiply with weights take ``lanes`` texts at a time."""
+    if lanes == 1:
+        return
+    for layer in model.modules():
+        kind = {nn.Linear: LaneLinear, Conv1D: LaneConv1D}.get(type(layer))
+        if kind is not None:
+            layer.__class__ = kind
+            layer.lanes = lanes  # type: ignore[assignment]
+
+
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """Keys and values of one layer in buffers that double: ``keys``, ``values`` are views of their filled part.
 
-    Shapes as in ``DynamicLayer``: (batch, heads, tokens, size of a head).
+    Shapes as in ``DynamicLayer``: (batch, heads, tokens, size of a head). ``room``: tokens that will come, where that
+    is known; then the buffers are made once and as large, and no later step can fail for want of memory.
     """
+
+    room = 0
 
     def update(
         self,
@@ -56,27 +99,38 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
             self._keys, self._values, self._length = key_states[:, :, :0], value_states[:, :, :0], 0
         begin, end = self._length, self._length + key_states.shape[-2]
         if end > self._keys.shape[-2]:
-            self._keys, self._values = _grown(self._keys, begin, end), _grown(self._values, begin, end)
+            room = max(self.room, end) if self.room else max(2 * self._keys.shape[-2], end + _ROOM)
+            self._keys, self._values = _grown(self._keys, begin, room), _grown(self._values, begin, room)
         self._keys[:, :, begin:end] = key_states
         self._values[:, :, begin:end] = value_states
-        self._length = end
-        self.keys, self.values = self._keys[:, :, :end], self._values[:, :, :end]
+        self.cut(end)
+        assert self.keys is not None
+        assert self.values is not None
         return self.keys, self.values
 
+    def cut(self, length: int) -> None:
+        """Only the first ``length`` tokens count; what lies behind them will be written over."""
+        if self.is_initialized:
+            self._length = length
+            self.keys, self.values = self._keys[:, :, :length], self._values[:, :, :length]
 
-def _grown(buffer: torch.Tensor, filled: int, needed: int) -> torch.Tensor:
-    batch, heads, room, size = buffer.shape
-    larger = buffer.new_empty(batch, heads, max(2 * room, needed + _ROOM), size)
+
+def _grown(buffer: torch.Tensor, filled: int, room: int) -> torch.Tensor:
+    batch, heads, _, size = buffer.shape
+    larger = buffer.new_empty(batch, heads, room, size)
     larger[:, :, :filled] = buffer[:, :, :filled]
     return larger
 
 
-def _growing() -> GrowingLayer:
-    return GrowingLayer()  # type: ignore[no-untyped-call]
+def _growing(room: int) -> GrowingLayer:
+    layer = GrowingLayer()  # type: ignore[no-untyped-call]
+    layer.room = room
+    return layer
 
 
-def growing_cache(config: Any) -> DynamicCache:
-    """A fresh cache for one text. Layers with a window or a state of their own stay as transformers makes them."""
+def growing_cache(config: Any, room: int = 0) -> DynamicCache:
+    """A fresh cache for one text, of ``room`` tokens where that is known. Layers with a window or a state of their own
+    stay as transformers makes them."""
     cache = DynamicCache(config=config)
-    cache.layers = [_growing() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [_growing(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache

@@ -115,9 +115,10 @@ class TextStream:
             self._add(self._stops.finish())
 
     def take(self) -> str:
-        """The text since the last call; empty where there is none."""
-        new = "".join(self._parts[self._taken :])
-        self._taken = len(self._parts)
+        """The text since the last call; empty where there is none. Another thread may push meanwhile."""
+        until = len(self._parts)
+        new = "".join(self._parts[self._taken : until])
+        self._taken = until
         return new
 
     def _add(self, text: str) -> None:

@@ -147,18 +147,6 @@ def test_a_seed_that_was_left_open_is_told_and_gives_the_text_again(lines: TextP
     assert run(lines, asked(seed=result.facts["seed"], temperature=1.5))[0] == text
 
 
-def test_texts_written_in_turns_on_one_model_do_not_touch_each_other(lines: TextPipeline, tmp_path: Path) -> None:
-    requests = [asked(seed=1, temperature=1.2), asked("Rain falls", seed=2, temperature=1.2)]
-    alone = [run(lines, request)[0] for request in requests]
-    together = [lines._writing(request, FreeTurn(tmp_path)) for request in requests]
-    rows = [writing._read_prompt() for writing in together]
-    while any(row is not None for row in rows):
-        rows = [None if row is None else writing._step(row) for writing, row in zip(together, rows, strict=True)]
-    for writing in together:
-        writing._stream.finish()
-    assert [writing._stream.text for writing in together] == alone
-
-
 # ---------------------------------------------------------------------------------- stops and cancels
 
 
