@@ -263,4 +263,5 @@ class Making:
         """A copy in gradio's cache under an unguessable name, so that the client can download it."""
         data = self._studio.library.blobs.read(item.digest)
         path: str = processing_utils.save_bytes_to_cache(data, item.name, str(self._studio.settings.temporary))
+        self._studio.handed.give(item.owner, path)
         return path

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from studio.accounts.accounts import Accounts
 from studio.accounts.person import Person
 from studio.entrance.answers import refuse
+from studio.entrance.doors import INSIDE
 from studio.entrance.inside import HEADER as INSIDE_HEADER
 from studio.entrance.inside import Inside
 from studio.owners import OWNER_HEADER
@@ -138,7 +139,11 @@ def _is_page(scope: Scope) -> bool:
 def _without_ours(scope: Scope, own: bool) -> Scope:
     """Without the headers only we write; what the studio asks of itself keeps whose it is."""
     ours = [INSIDE_HEADER.encode()] if own else [INSIDE_HEADER.encode(), OWNER_HEADER.encode()]
-    return {**scope, "headers": [(name, value) for name, value in scope["headers"] if name.lower() not in ours]}
+    return {
+        **scope,
+        INSIDE: own,
+        "headers": [(name, value) for name, value in scope["headers"] if name.lower() not in ours],
+    }
 
 
 def _say_failure(noted: asyncio.Future[None]) -> None:

@@ -1,0 +1,144 @@
+"""gradio's own doors, which know no persons: its files, its pages' event streams, what is posted to its queue.
+
+ASGI middleware behind the gate. A file is its owner's, and so is a page (gradio calls it a session) from the first
+request that names it. Holds bodies that ``BodyLimit`` let through, so they are small.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from studio.entrance.answers import refuse
+from studio.library.handed import Handed
+from studio.owners import OWNER_HEADER
+
+#: set in the scope by the gate for what the studio asks of itself, where one page serves many people
+INSIDE = "atelier.inside"
+_API = "/gradio_api/"
+_FILE = re.compile(r"^/gradio_api/file[=/](.*)$", re.DOTALL)
+_PAGE = re.compile(r"^/gradio_api/(?:heartbeat|stream)/([^/]+)")
+_REMEMBERED = 20_000
+
+
+class GradioDoors:
+    """Looks at every request to gradio. Without accounts only at what nobody may do."""
+
+    def __init__(self, app: ASGIApp, handed: Handed) -> None:
+        self._app = app
+        self._handed = handed
+        self._pages: OrderedDict[str, str] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_API):
+            await self._app(scope, receive, send)
+            return
+        owner = Headers(scope=scope).get(OWNER_HEADER, "")
+        file = _FILE.match(scope["path"])
+        if file and not self._may_have(owner, file.group(1)):
+            await refuse(scope, receive, send, 404, "file.others")
+        elif owner:
+            await self._as(owner, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _may_have(self, owner: str, path: str) -> bool:
+        """gradio would also fetch an address in a file's place, for anybody."""
+        return "://" not in path and (not owner or self._handed.has(owner, path))
+
+    async def _as(self, owner: str, scope: Scope, receive: Receive, send: Send) -> None:
+        uploads = scope["path"].rstrip("/") == f"{_API}upload"
+        if uploads and scope["method"] == "POST":
+            MutableHeaders(scope=scope)["accept-encoding"] = "identity"  # the answer is read on its way out
+            await self._app(scope, receive, _Learning(self._handed, owner, send).send)
+            return
+        body: Any = None
+        if scope["method"] == "POST" and not scope["path"].startswith(f"{_API}mcp"):
+            held = [message async for message in _messages(receive)]
+            body = _json(b"".join(message.get("body", b"") for message in held))
+            receive = _again(held, receive)
+        if not scope.get(INSIDE) and not all(self._is_page_of(owner, name) for name in _pages(scope, body)):
+            await refuse(scope, receive, send, 403, "page.others")
+        elif not all(self._handed.has(owner, path) for path in _files(body)):
+            await refuse(scope, receive, send, 403, "file.others")
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_page_of(self, owner: str, name: str) -> bool:
+        first = self._pages.setdefault(name, owner)
+        self._pages.move_to_end(name)
+        if len(self._pages) > _REMEMBERED:
+            self._pages.popitem(last=False)
+        return first == owner
+
+
+class _Learning:
+    """Passes the answer to an upload on, and remembers whose the files in it are."""
+
+    def __init__(self, handed: Handed, owner: str, send: Send) -> None:
+        self._handed, self._owner, self._send = handed, owner, send
+        self._body = b""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                paths = _json(self._body)
+                for path in paths if isinstance(paths, list) else []:
+                    self._handed.give(self._owner, str(path))
+        await self._send(message)
+
+
+async def _messages(receive: Receive) -> Any:
+    """The whole body, or what there is of it before the client goes."""
+    while True:
+        message = await receive()
+        yield message
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
+
+
+def _again(held: list[Message], receive: Receive) -> Receive:
+    """``receive`` with what was taken from it put back in front."""
+    waiting = list(held)
+
+    async def receiving() -> Message:
+        return waiting.pop(0) if waiting else await receive()
+
+    return receiving
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):  # gradio says what is wrong with it
+        return None
+
+
+def _pages(scope: Scope, body: Any) -> Iterator[str]:
+    """Every page the request names."""
+    if found := _PAGE.match(scope["path"]):
+        yield found.group(1)
+    yield from parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [])
+    if isinstance(body, dict) and isinstance(name := body.get("session_hash"), str):
+        yield name
+
+
+def _files(body: Any) -> Iterator[str]:
+    """Every path the posted values name as a file."""
+    waiting = [body.get("data")] if isinstance(body, dict) else []
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if isinstance(path := value.get("path"), str) and path:
+                yield path
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
