@@ -1,6 +1,7 @@
 // Ties the names of widgets, as Python says them, to what draws them.
 
 import {settled, mark} from "./bench.js";
+import {devices} from "./devices.js";
 import {ask, stageExplore} from "./explore.js";
 import {courier, footer, header, strip} from "./frame.js";
 import {stagePictures, toFetch, traits} from "./image.js";
@@ -16,7 +17,7 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop, steering,
-  traits, chip, ask, people,
+  traits, chip, ask, people, devices,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),

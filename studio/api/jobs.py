@@ -24,6 +24,7 @@ class Jobs:
         offer(self.follow_job, [job_id, gr.Number(0, label="after")], [gr.JSON(label="event")])
         for handler in (self.cancel_job, self.pause_job, self.resume_job, self.finish_job, self.get_job):
             offer(handler, [job_id], [gr.JSON(label="job")])
+        offer(self.keep_job, [job_id, gr.Checkbox(True, label="keep")], [gr.JSON(label="job")])
         settings = gr.Textbox("{}", label="settings_json")
         offer(self.steer_job, [job_id, settings], [gr.JSON(label="job")])
         offer(self.list_snapshots, [job_id], [gr.JSON(label="snapshots")])
@@ -73,6 +74,15 @@ class Jobs:
             job_id: The id of the job.
         """
         return self._studio.jobs.finish(owner_of(request), job_id).json()
+
+    async def keep_job(self, job_id: str, keep: bool, request: gr.Request) -> Info:
+        """Whether a job goes on when nobody follows it any more, which it does unless told otherwise here.
+
+        Args:
+            job_id: The id of the job.
+            keep: False ends it some seconds after the last follower left; a training keeps what it has learned.
+        """
+        return self._studio.jobs.end_with_page(owner_of(request), job_id, not keep).json()
 
     async def steer_job(self, job_id: str, settings_json: str, request: gr.Request) -> Info:
         """Change settings of a running or paused training, which hears them at its next step.

@@ -145,6 +145,15 @@ class Dispatch:
         """What everybody has used of the device, up to the last second."""
         return self._roster.usage
 
+    def unwritten(self) -> list[tuple[str, str, float]]:
+        """Owner, model (or kind) and device seconds of what runs, beyond what its row says."""
+        with self._lock:
+            running = [inside.job for inside in self._roster.inside.values()]
+            found = [
+                (job.owner, job.model or job.kind, self.device_seconds(job) - job.device_seconds) for job in running
+            ]
+        return [one for one in found if one[2] > 0]
+
     def status(self) -> EngineStatus:
         with self._lock:
             ready, vitals = self._ready, self._roster.vitals

@@ -249,7 +249,7 @@ class JobService:
 
     def spent(self, since: float) -> Sequence[tuple[str, str, float]]:
         """Device seconds by owner and model of jobs that ended after ``since`` or run now."""
-        return self._rows.spent(since)
+        return [*self._rows.spent(since), *self._dispatch.unwritten()]
 
     # ------------------------------------------------------------------------------------- looking
 

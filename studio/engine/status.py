@@ -16,6 +16,7 @@ class Running:
     job_id: str
     owner: str
     kind: str
+    model: str
     state: str
     stage: str
     done: float
@@ -32,6 +33,7 @@ class Running:
             job_id=job.id,
             owner=job.owner,
             kind=job.kind,
+            model=job.model,
             state="paused" if paused else "running",
             stage=str(seen.get("stage", "waiting")),
             done=float(seen.get("done", 0)),

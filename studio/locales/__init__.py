@@ -113,7 +113,7 @@ def _named(values: Mapping[str, Any], language: Language) -> dict[str, Any]:
         ("setting", "field"),
         ("state", "state"),
         ("task", "tab"),
-        ("role", "entrance.role"),
+        ("role", "role"),
     ):
         if isinstance(word := named.get(name), str):
             named[name] = known(f"{prefix}.{word}", language, word)

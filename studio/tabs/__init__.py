@@ -37,6 +37,7 @@ CSS = (
     "own",
     "library",
     "administration",
+    "devices",
 )
 
 
