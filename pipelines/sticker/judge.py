@@ -83,7 +83,7 @@ class Hand(nn.Module):
 
 
 class StickerJudge(Network):
-    """``widths``: channels at 1/4, 1/8 and 1/16 of the edge, with ``depth`` residual blocks; ``hand_width``: see ``Hand``."""
+    """``widths``: channels at 1/4, 1/8 and 1/16 of the edge, with so many residual blocks; ``hand_width``: of ``Hand``."""
 
     @remembered
     def __init__(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from pipelines.training.classes import Labelled, Projection
 from pipelines.training.shape import SLOPE, Shape
 from pipelines.training.spectral import SpectralConv2d, SpectralLinear, SpectralProjection
+from pipelines.training.verdict import flat
 
 HIDDEN = 128
 
@@ -91,7 +92,7 @@ class StridedDiscriminator(nn.Module):
         hidden = pictures.contiguous(memory_format=torch.channels_last)
         for conv in self._halvings:
             hidden = F.leaky_relu(conv(hidden), SLOPE)
-        hidden = F.leaky_relu(self.hidden(hidden.flatten(1)), SLOPE)
+        hidden = F.leaky_relu(self.hidden(flat(hidden)), SLOPE)
         verdict: Tensor = self.verdict(hidden).squeeze(1)
         return verdict if self.label is None else verdict + self.label(hidden, labels)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pipelines.training.classes import Labelled, Projection
 from pipelines.training.shape import SLOPE, Shape
+from pipelines.training.verdict import Verdict, flat
 
 
 class DcganGenerator(nn.Module):
@@ -57,14 +58,16 @@ class DcganDiscriminator(nn.Module):
             self.add_module(f"norm{number}", norm)
             self._halvings.append((conv, norm))
         features = widths[-1] * shape.start**2
-        self.verdict = nn.Linear(features, 1)
+        self.verdict = Verdict(features)
         self.label = Projection(shape.classes, features) if shape.classes else None
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         """(B, C, S, S) and classes (B,) where it knows them -> logits (B,)."""
-        hidden = F.leaky_relu(self.conv1(pictures.contiguous(memory_format=torch.channels_last)), SLOPE)
+        hidden = self.conv1(pictures.contiguous(memory_format=torch.channels_last))
+        # one channel lies the same way in both orders, so the layer may have taken the other one
+        hidden = F.leaky_relu(hidden.contiguous(memory_format=torch.channels_last), SLOPE)
         for conv, norm in self._halvings:
             hidden = F.leaky_relu(norm(conv(hidden)), SLOPE)
-        features = hidden.flatten(1)
-        verdict: Tensor = self.verdict(features).squeeze(1)
+        features = flat(hidden)
+        verdict: Tensor = self.verdict(features)
         return verdict if self.label is None else verdict + self.label(features, labels)

@@ -109,7 +109,7 @@ class Session:
         return None, skipped
 
     def _fit(self, device: Device, data: DataSet | None) -> Choice | None:
-        """Lets the machine choose width, batch and schedule where that is asked; a resume goes on with what was chosen."""
+        """Lets the machine choose where that is asked; a resume goes on with what was chosen."""
         if not self.request.fit:
             return None
         settings: dict[str, Any] = {"fit": False}

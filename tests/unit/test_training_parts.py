@@ -24,6 +24,7 @@ from pipelines.training.recipes import GANS
 from pipelines.training.shape import Shape
 from pipelines.training.showing import layout
 from pipelines.training.spectral import Spectral, normalised
+from pipelines.training.verdict import Verdict, flat
 
 CPU = torch.device("cpu")
 
@@ -198,3 +199,13 @@ def test_every_recipe_on_the_page_can_be_built_and_every_other_is_refused_by_nam
     assert set(RECIPES) == {*GANS, "vae"}
     with pytest.raises(StudioError, match="no training recipe named stylegan; there are r1, r3gan"):
         recipe_info("stylegan")
+
+
+def test_features_are_read_in_the_order_they_lie_in_and_a_verdict_is_a_linear_layer_of_one_number() -> None:
+    maps = torch.randn(3, 4, 2, 2).contiguous(memory_format=torch.channels_last)
+    features = flat(maps)
+    assert features.data_ptr() == maps.data_ptr()
+    assert torch.equal(features[1].view(2, 2, 4)[0, 1], maps[1, :, 0, 1])
+    verdict = Verdict(16)
+    usual = torch.nn.functional.linear(features, verdict.weight, verdict.bias).squeeze(1)
+    torch.testing.assert_close(verdict(features), usual)
