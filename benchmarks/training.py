@@ -8,7 +8,8 @@ same time, the worse of two data sets' medians; ``classes_min``: of ten, the few
 ``session_over_bare``: steps per wall second of a whole session (losses read, samples measured, checkpoints written,
 grids drawn and encoded, all events consumed) over those of the bare loop, by turns of a second in the same process, so
 that what else the machine does falls on both. ``followed_over_bare`` and ``ten_followers_over_bare``: the same in the
-studio with a page, or a page and nine more, following (see ``followed``). ``page_update_ms``: what an update costs the
+studio with a page, or a page and nine more, following (see ``followed``), both sides with as many threads as the studio
+takes by itself, which leaves the page a core; ``followed_on_all_cores``: with ``--threads``. ``page_update_ms``: what an update costs the
 browser with 20,000 steps of history (see ``curves``). ``ring_modes_min``: see ``quality``.
 """
 
@@ -110,12 +111,18 @@ def speed(seconds: float, threads: int) -> dict[str, float]:
         "dcgan_over_tutorial": dcgan_over_tutorial("mnist", seconds, device(threads)),
         "session_over_bare": session / alone,
     }
-    for name, followers in (("followed_over_bare", 1), ("ten_followers_over_bare", 10)):
-        loop = Loop(request, device(threads))
-        followed, bare = followed_and_bare(request, seconds, threads, loop, followers=followers)
-        print(f"bare {bare:.1f}, in the studio with {followers} following {followed:.1f} steps/s", flush=True)
+    own = device(0).threads
+    for name, followers, count in (
+        ("followed_over_bare", 1, own),
+        ("ten_followers_over_bare", 10, own),
+        ("followed_on_all_cores", 1, threads),
+    ):
+        loop = Loop(request, device(count))
+        followed, bare = followed_and_bare(request, seconds, count, loop, followers=followers)
+        words = f"{count} threads: bare {bare:.1f}, in the studio with {followers} following {followed:.1f} steps/s"
+        print(words, flush=True)
         figures[name] = followed / bare
-    return figures
+    return figures | {"followed_threads": own}
 
 
 def arguments() -> argparse.Namespace:
