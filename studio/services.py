@@ -46,10 +46,10 @@ class Studio:
     caps: Caps
     live: Live
 
-    def submit(self, owner: str, kind: str, values: Mapping[str, Any]) -> Job:
+    def submit(self, owner: str, kind: str, values: Mapping[str, Any], ends_with_page: bool = False) -> Job:
         """``JobService.submit`` for what is asked for; what ``owner``'s role may not choose is refused."""
         self._check_model(owner, str(values.get("model") or ""))
-        return self.jobs.submit(owner, kind, values)
+        return self.jobs.submit(owner, kind, values, ends_with_page)
 
     def _check_model(self, owner: str, model: str) -> None:
         """A model nobody has used here yet would become part of the catalogue, which is the administrators'."""

@@ -5,6 +5,7 @@ import {address} from "./dom.js";
 
 const FIRST = 100; // ms
 const EVERY = 800; // ms: more often shows no more, and the page may be drawn by the cores that train
+const UNSEEN = 20000; // ms, while nobody sees the page: only so that a job that ends with it knows that it is there
 const PATIENCE = 3000; // ms, where the studio does not answer
 
 export class Live {
@@ -17,6 +18,7 @@ export class Live {
   /** From now on looks at the job of `view` as long as that is live, and at no other. */
   follow(view) {
     this.job = view.live ? view.job : null;
+    this.ends = view.ends;
     this.soon(FIRST);
   }
 
@@ -25,9 +27,9 @@ export class Live {
     if (this.job) this.timer = setTimeout(() => this.look(), ms);
   }
 
-  /** A page that nobody sees asks nothing. */
+  /** A page that nobody sees asks nothing, unless its job ends with it. */
   async look() {
-    if (document.hidden) return;
+    if (document.hidden && !this.ends) return;
     const job = this.job;
     const view = await this.ask(job);
     if (this.job !== job) return; // meanwhile it looks at another
@@ -35,7 +37,7 @@ export class Live {
       if (!view.live) this.job = null;
       this.draw(view);
     }
-    this.soon(view ? EVERY : PATIENCE);
+    this.soon(document.hidden ? UNSEEN : view ? EVERY : PATIENCE);
   }
 
   async ask(job) {

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 PATIENCE = 15.0
+#: the same after a look: browsers let a page that nobody sees ask but once a minute
+LOOKED = 90.0
 
 
 class Presence:
@@ -88,7 +90,7 @@ class Presence:
         with self._lock:
             if self._followers[job_id] > 0 or self._alarms.get(job_id) is None:
                 return
-            rest = self._looks.get(job_id, 0.0) + PATIENCE - time.monotonic()
+            rest = self._looks.get(job_id, -LOOKED) + LOOKED - time.monotonic()
             if rest > 0:
                 self._set(job_id, rest)
                 return

@@ -11,7 +11,7 @@ import contextlib
 import html
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gradio as gr
@@ -72,15 +72,17 @@ async def submit(
     request: gr.Request,
     make: MakeView,
     per_second: float,
+    ending: Collection[str] = (),
 ) -> AsyncIterator[Shown]:
     """Submits the ``wanted`` kind of job with its request, for the person behind ``request``, and follows it.
 
-    A refusal comes in its place, also one that ``wanted`` raises.
+    Those of the kinds ``ending`` end when the page is closed. A refusal comes in its place, also one that ``wanted``
+    raises.
     """
 
     def begin() -> Job:
         kind, values = wanted()
-        return studio.submit(owner_of(request), kind, dict(values))
+        return studio.submit(owner_of(request), kind, dict(values), kind in ending)
 
     async for shown in _shown(studio, begin, language_of(request), make, per_second):
         yield shown

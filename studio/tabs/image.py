@@ -19,7 +19,7 @@ from studio.tabs.gallery import drawing_styles
 from studio.tabs.modelled import ModelTab
 from studio.tabs.models import chosen_first, model_cards
 from studio.tabs.own import KIND as OWN_KIND
-from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, more, stage
+from studio.tabs.parts import QUIET, Updates, actions, area, bench, ending, film, more, stage
 from studio.tabs.views import View
 from studio.widgets import widget
 
@@ -113,6 +113,7 @@ class ImageTab(ModelTab):
             schedulers = [(str(i18n("image.scheduler.own")), ""), *((title, name) for name, title in SCHEDULERS)]
             controls.menu("scheduler", schedulers)
             controls.seed()
+            self.ending = ending(self.kind)
 
     def wire(self) -> None:
         super().wire()

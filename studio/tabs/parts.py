@@ -146,6 +146,12 @@ def more(kind: str) -> gr.Accordion:
     return gr.Accordion(i18n("more"), open=False, elem_id=f"{kind}-more-settings", elem_classes="more")
 
 
+def ending(kind: str) -> gr.Checkbox:
+    """Whether what is made ends when the page is closed."""
+    words: dict[str, Any] = {"label": i18n("field.ends_with_page"), "info": i18n("help.ends_with_page")}
+    return gr.Checkbox(False, elem_id=f"{kind}-ends-with-page", **words)
+
+
 def actions(kind: str) -> tuple[gr.Button, gr.Button]:
     """The one primary button and the Stop that takes its place while something runs."""
     with gr.Row(elem_classes="actions"):

@@ -52,6 +52,8 @@ class Tab(ABC):
     stop_button: gr.Button
     stage: gr.HTML
     film: gr.HTML
+    #: ticked where what is made shall end when the page is closed; a tab without it lets it go on
+    ending: gr.Checkbox | None = None
     #: for ``then``: what is to happen when a job was shown to its end
     ends: tuple[Dependency, ...]
 
@@ -126,7 +128,8 @@ class Tab(ABC):
         attached = self.streams(self.stage.mounted, self.attach)
         self.streams(self.stage.follow, self.attach, trigger_mode="multiple")
         self.stage.told(self.given, outputs=self.outputs, trigger_mode="multiple", **QUIET)
-        made = self.streams(self.make_button.click, self.make, self.inputs)
+        asked = self.inputs if self.ending is None else [*self.inputs, self.ending]
+        made = self.streams(self.make_button.click, self.make, asked)
         self.ends = (attached, made.then(None, js=settled(self.kind)))
         self.stop_button.click(self.stop, **QUIET)
 
@@ -141,8 +144,14 @@ class Tab(ABC):
 
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[dict[str, Any]]:
         """Submits what was posted and shows it to the end."""
+        asked, ends = (posted, False) if self.ending is None else (posted[:-1], bool(posted[-1]))
         views = submit(
-            self.studio, lambda: self.wanted(posted, owner_of(request)), request, self.make_view, self.per_second
+            self.studio,
+            lambda: self.wanted(asked, owner_of(request)),
+            request,
+            self.make_view,
+            self.per_second,
+            (self.kind,) if ends else (),
         )
         async for shown in self.showing(views, request):
             yield shown

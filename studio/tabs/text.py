@@ -13,7 +13,7 @@ from studio.engine.job import Job
 from studio.locales import Language, i18n, t
 from studio.tabs.following import Shown
 from studio.tabs.modelled import ModelTab
-from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, more, stage
+from studio.tabs.parts import QUIET, Updates, actions, area, bench, ending, film, more, stage
 from studio.tabs.views import View
 
 MAX_TURNS = 100
@@ -106,6 +106,7 @@ class TextTab(ModelTab):
             controls.slider("repetition_penalty", 0.01)
             controls.text("stop", lines=1, max_lines=8, elem_id="text-stop-strings")  # Stop is text-stop
             controls.seed()
+            self.ending = ending(self.kind)
 
     def wire(self) -> None:
         super().wire()

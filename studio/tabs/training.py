@@ -25,7 +25,7 @@ from studio.tabs.following import refuse, report, tell
 from studio.tabs.gallery import served
 from studio.tabs.generators import LEARNING
 from studio.tabs.image import picture
-from studio.tabs.parts import QUIET, Updates, area, bench, film, more, stage
+from studio.tabs.parts import QUIET, Updates, area, bench, ending, film, more, stage
 from studio.tabs.recipes import RecipeForm
 from studio.tabs.rivals import Rivals
 from studio.tabs.sample import SampleTab
@@ -186,6 +186,7 @@ class TrainingTab(Tab):
         with more(self.kind):
             self.form.lay_numbers()
             controls.seed()
+            self.ending = ending(self.kind)
 
     def wire(self) -> None:
         super().wire()

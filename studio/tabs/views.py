@@ -45,6 +45,8 @@ class View:
             self.place = None
         if error := data.get("error"):
             self.error = sentence(StudioError(error["key"], error["sentence"], **error["values"]), self.language)
+        elif self.state == "running":  # what was said of the attempt before is over
+            self.error = ""
         self._stage_since = at
 
     def on_progress(self, data: Mapping[str, Any], at: float) -> None:
@@ -67,6 +69,7 @@ class View:
             "items": self.items,
             "facts": dict(self.facts),
             "seed": self.facts.get("seed", self.job.seed),
+            "ends": self.job.ends_with_page,
         }
         if self.state in ("queued", "running", "paused"):
             view["progress"] = self._progress()

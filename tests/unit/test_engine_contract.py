@@ -237,7 +237,8 @@ def test_too_many_waiting_jobs_are_refused_with_the_limit(tmp_path: Path) -> Non
 def test_a_job_that_ends_with_its_page_goes_on_while_followed_and_ends_once_nobody_looks(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "PATIENCE", 0.5)
+    monkeypatch.setattr(presence, "PATIENCE", 2)
+    monkeypatch.setattr(presence, "LOOKED", 2)
     kept = studio.jobs.submit(OWNER, "training", endless_training(seed=1))
     left = studio.jobs.submit(OWNER, "training", endless_training(seed=2), ends_with_page=True)
     assert left.json()["ends_with_page"]
@@ -249,7 +250,7 @@ def test_a_job_that_ends_with_its_page_goes_on_while_followed_and_ends_once_nobo
     studio.jobs.end_with_page(OWNER, kept.id, False)
     with pytest.raises(NotFound):
         studio.jobs.end_with_page("bob", kept.id, True)
-    time.sleep(0.8)
+    time.sleep(2.3)
     assert studio.jobs.get(OWNER, kept.id).state in ("queued", "running")
     studio.jobs.end_with_page(OWNER, kept.id, True)
     wait_for(lambda: studio.jobs.list(OWNER, ("training",), ("running", "queued", "paused")) == [])
