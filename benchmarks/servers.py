@@ -63,7 +63,7 @@ def _first_page(url: str, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 120
     while True:
         try:
-            httpx.get(url, timeout=60).raise_for_status()
+            httpx.get(url, headers={"accept": "text/html"}, timeout=60, follow_redirects=True).raise_for_status()
             return
         except httpx.TransportError:
             if process.poll() is not None or time.monotonic() > end:

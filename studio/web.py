@@ -47,21 +47,25 @@ def build_app(settings: Settings) -> FastAPI:
     """The whole studio as an ASGI application; the engine starts and ends with it. ``app.state.studio`` is inside."""
     settings.check_reach()
     _prepare_environment(settings)
-    studio = open_studio(settings)
-    inside = Inside()
+    studio, inside = open_studio(settings), Inside()
+    app = build_routes(studio, inside)
+    _mount_page(app, studio, inside)
+    return app
 
+
+def build_routes(studio: Studio, inside: Inside) -> FastAPI:
+    """Everything but the page that gradio draws: our own routes, and what stands around them and it."""
     app = FastAPI(title="Atelier", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(studio))
     app.state.studio = studio
     app.include_router(routes(studio))
     app.include_router(run_routes(studio))
     app.include_router(health_routes(studio))
-    if settings.auth:
+    if studio.settings.auth:
         app.include_router(sign_in_routes(studio))
         app.include_router(account_routes(studio))
         app.include_router(shared_routes(studio))
     app.mount("/assets/studio", StaticFiles(directory=ASSETS), name="studio-assets")
     _guard(app, studio, inside)
-    _mount_page(app, studio, inside)
     return app
 
 

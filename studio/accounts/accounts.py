@@ -21,7 +21,7 @@ from studio.accounts.audit import Audit
 from studio.accounts.back_off import BackOff
 from studio.accounts.invitations import Invitations, use
 from studio.accounts.passwords import hash_password, is_password
-from studio.accounts.person import Person, clean_name, folded, person_of, role_named
+from studio.accounts.person import Person, clean_name, folded, is_number, person_of, role_named
 from studio.accounts.roles import Role, account_of
 from studio.accounts.sessions import Sessions
 from studio.store.database import Database
@@ -213,7 +213,7 @@ class Accounts:
     @contextmanager
     def _changing(self, account: int) -> Iterator[AccountRow]:
         with self._database.write() as session:
-            row = session.get(AccountRow, account)
+            row = session.get(AccountRow, account) if is_number(account) else None
             if row is None:
                 raise StudioError("account.unknown", "There is no such account.")
             yield row

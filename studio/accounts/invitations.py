@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipelines.errors import StudioError
-from studio.accounts.person import Person
+from studio.accounts.person import Person, is_number
 from studio.accounts.roles import Role
 from studio.accounts.secret import kept, new_secret
 from studio.store.database import Database
@@ -73,7 +73,7 @@ class Invitations:
 
     def take_back(self, invitation: int) -> None:
         with self._database.write() as session:
-            row = session.get(InvitationRow, invitation)
+            row = session.get(InvitationRow, invitation) if is_number(invitation) else None
             if row is None:
                 raise StudioError("invitation.unknown", "There is no such invitation.")
             row.taken_back = time.time()

@@ -27,6 +27,11 @@ class Person:
         return owner_name(self.account)
 
 
+def is_number(id: int) -> bool:  # noqa: A002 - what it is
+    """Whether a posted id can be one of a row; what a database cannot count to is no row of it."""
+    return 0 < id < 2**63
+
+
 def person_of(row: AccountRow | None) -> Person | None:
     """The person of an account; None where it is disabled or its time is over."""
     if row is None or row.disabled or (row.ends is not None and row.ends <= time.time()):

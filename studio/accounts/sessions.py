@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, update
 
 from pipelines.errors import StudioError
-from studio.accounts.person import Person, person_of
+from studio.accounts.person import Person, is_number, person_of
 from studio.accounts.secret import kept, new_secret
 from studio.store.database import Database
 from studio.store.people import AccountRow, SessionRow, TokenRow
@@ -120,7 +120,7 @@ class Sessions:
     def take_back_token(self, account: int, token: int) -> str:
         """Ends one of ``account``'s tokens; returns what it was called."""
         with self._database.write() as session:
-            row = session.get(TokenRow, token)
+            row = session.get(TokenRow, token) if is_number(token) else None
             if row is None or row.account != account:
                 raise StudioError("token.unknown", "You have no such token.")
             name = row.name

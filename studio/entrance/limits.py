@@ -6,6 +6,7 @@ Knows lengths only; how large a picture may become is for whoever decodes it.
 from __future__ import annotations
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.entrance.answers import refuse
@@ -34,7 +35,11 @@ class BodyLimit:
             await refuse(scope, receive, send, 413, "request.large", limit=limit_mb)
             return
         counting = _Counting(receive, send, limit)
-        await self._app(scope, counting.receive, counting.send)
+        try:
+            await self._app(scope, counting.receive, counting.send)
+        except ClientDisconnect:  # what it was told
+            if not counting.over:
+                raise
         if counting.over and not counting.answered:
             await refuse(scope, receive, send, 413, "request.large", limit=limit_mb)
 
