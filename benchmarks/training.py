@@ -9,8 +9,8 @@ same time, the worse of two data sets' medians; ``classes_min``: of ten, the few
 grids drawn and encoded, all events consumed) over those of the bare loop, by turns of a second in the same process, so
 that what else the machine does falls on both. ``followed_over_bare`` and ``ten_followers_over_bare``: the same in the
 studio with a page, or a page and nine more, following (see ``followed``), both sides with as many threads as the studio
-takes by itself, which leaves the page a core; ``followed_on_all_cores``: with ``--threads``. ``page_update_ms``: what an update costs the
-browser with 20,000 steps of history (see ``curves``). ``ring_modes_min``: see ``quality``.
+takes by itself, which leaves the page a core; ``followed_on_all_cores``: with ``--threads``. ``page_update_ms``: what
+an update costs the browser with 20,000 steps of history (see ``curves``). ``ring_modes_min``: see ``quality``.
 """
 
 from __future__ import annotations

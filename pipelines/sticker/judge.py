@@ -83,7 +83,8 @@ class Hand(nn.Module):
 
 
 class StickerJudge(Network):
-    """``widths``: channels at 1/4, 1/8 and 1/16 of the edge, with so many residual blocks; ``hand_width``: of ``Hand``."""
+    """``widths``: channels at 1/4, 1/8 and 1/16 of the edge, with so many residual blocks each; ``hand_width``: see
+    ``Hand``."""
 
     @remembered
     def __init__(
