@@ -1,10 +1,11 @@
 // A photo goes in by drop, paste or choice; the painting comes back beside it under a slider.
 
 import {example, invitation, send, stageOf} from "./bench.js";
-import {el, fill, icon, address} from "./dom.js";
+import {address, button, el, fill, icon} from "./dom.js";
 import {itemActions} from "./dialog.js";
 import {roving} from "./keys.js";
 import {t, titled, titleOf} from "./words.js";
+import {chosen, dropped, packedUp} from "./zip.js";
 
 /** Before and after: drag anywhere, or move the handle with the arrow keys. */
 export function compare(before, after, width, height) {
@@ -69,12 +70,30 @@ function hand(file, fixed, state) {
   input.dispatchEvent(new Event("change", {bubbles: true}));
 }
 
+/** Files and folders in the place of a zip: an input of their own, and a way to choose a folder. */
+function packs(zone, fixed, state) {
+  const several = el("input", {type: "file", multiple: true, hidden: true, accept: ".zip,image/*,.txt,.csv,.jsonl"});
+  const folder = el("input", {type: "file", webkitdirectory: true, hidden: true});
+  const take = async (files) => {
+    if (!files.length) return;
+    state(files[0][0].split("/")[0]);
+    hand(await packedUp(files, t("title.own")), fixed, state);
+  };
+  for (const input of [several, folder]) input.addEventListener("change", (event) => {
+    event.stopPropagation();
+    take(chosen(input.files));
+    input.value = "";
+  });
+  zone.addEventListener("click", () => several.click());
+  zone.addEventListener("drop", async (event) => { event.preventDefault(); take(await dropped(event.dataTransfer.items)); });
+  return el("div.drop-folder", {}, several, folder, button(t("drop.folder"), {class: "btn btn-quiet btn-small", id: `${fixed.file}-folder`, onclick: () => folder.click()}, "library"));
+}
+
 export function drop(element, props, trigger, watch, fixed) {
   const zone = el("button.drop", {type: "button", "aria-label": t(fixed.words)});
   const ours = fixed.examples.map((picture, index) =>
     el("button.drop-example", {type: "button", title: titled(picture.title), "aria-label": titled(picture.title), onclick: () => send({action: "fill", kind: "style", index: fixed.first + index})},
       el("img", {src: address(picture.url), alt: "", loading: "lazy"})));
-  element.querySelector(".widget").replaceChildren(zone, ours.length ? el("div.drop-examples", {}, ours) : "");
   let last = null;
   const reading = (name) => { zone.classList.add("reading"); zone.replaceChildren(el("span.drop-words", {}, t("drop.reading", {name}))); };
   const draw = () => {
@@ -93,10 +112,12 @@ export function drop(element, props, trigger, watch, fixed) {
     zone.replaceChildren(...words);
     if (error) zone.append(el("span.drop-error", {role: "alert"}, error));
   };
-  zone.addEventListener("click", () => document.querySelector(`#${fixed.file} input[type=file]`)?.click());
+  const further = fixed.packs ? packs(zone, fixed, reading) : ours.length ? el("div.drop-examples", {}, ours) : "";
+  element.querySelector(".widget").replaceChildren(zone, further);
+  if (!fixed.packs) zone.addEventListener("click", () => document.querySelector(`#${fixed.file} input[type=file]`)?.click());
   for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
   for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => { event.preventDefault(); hand(event.dataTransfer.files[0], fixed, reading); });
+  if (!fixed.packs) zone.addEventListener("drop", (event) => { event.preventDefault(); hand(event.dataTransfer.files[0], fixed, reading); });
   document.addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])][0];
     const wantsPicture = document.querySelector("#style-source input[value=picture]")?.checked && fixed.file === "style-picture";

@@ -1,5 +1,6 @@
 """The part of the Training tab for a person's own pictures: a zip comes in, and what the model will see of it is shown.
 
+The page packs files and folders into a zip, so that whatever was given is one file that is kept under its digest.
 What learns from them is the sticker model, which wants captions, or a GAN or VAE from nothing. Knows the controls of a
 ``StickerTrainingRequest`` and the preview; the tab around it has those of the others, submits, shows and stops.
 """
@@ -46,8 +47,8 @@ CARD: Mapping[str, Any] = {
     "id": OWN,
     "title": {"en": "My own pictures", "zh": "我自己的图片"},
     "about": {
-        "en": "A zip of your pictures: for the sticker model, or for a GAN or VAE from nothing.",
-        "zh": "上传你的图片 zip：教给贴纸模型，或从零训练 GAN 或 VAE。",
+        "en": "Your pictures: for the sticker model, or for a GAN or VAE from nothing.",
+        "zh": "上传你的图片：教给贴纸模型，或从零训练 GAN 或 VAE。",
     },
     "glyph": "photo",
 }
@@ -82,6 +83,7 @@ class OwnPictures:
             "words": "own.drop",
             "formats": "own.drop.more",
             "limit": self.studio.settings.upload_mb,
+            "packs": True,
         }
         self.shown = widget("drop", "own-drop", None, examples=[], first=0, **words)
         self.file = Upload(
@@ -212,7 +214,7 @@ def _given(pictures: Any) -> dict[str, str]:
     """The fields of a request that name the ``pictures`` as posted. Raises ``StudioError`` where there are none."""
     if not isinstance(pictures, dict):
         raise StudioError(
-            "own.none", "There are no pictures yet. Drop a zip of your pictures into the field above, then start."
+            "own.none", "There are no pictures yet. Drop your pictures into the field above, then start."
         )
     return {"pictures": pictures["digest"], "name": pictures["name"]}
 

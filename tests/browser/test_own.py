@@ -56,6 +56,24 @@ def test_what_the_model_will_see_is_shown_before_it_learns(person: Person, tmp_p
     expect(person("training-example-0")).to_be_visible()
 
 
+def test_a_folder_is_as_good_as_a_zip_and_its_own_folders_say_what_they_show(person: Person, tmp_path: Path) -> None:
+    folder = tmp_path / "Pets"
+    for number in range(24):
+        place = folder / ("sad dog" if number % 2 else "green frog") / f"{number:03}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(drawn())
+    (folder / ".hidden").write_bytes(b"nothing to do with it")
+    person.open("training")
+    person("training-dataset [data-value=own]").click()
+    person("own-drop input[webkitdirectory]").set_input_files(folder)
+    expect(person("own-preview h2")).to_have_text("What the model will see of Pets")
+    expect(person("own-preview > p")).to_contain_text("24 pictures with captions")
+    expect(person("own-preview .own-tile figcaption").filter(has_text="sad dog")).to_have_count(12)
+    expect(person("own-preview .notice")).to_have_count(0)
+    person("own-drop input[multiple]:not([webkitdirectory])").set_input_files(sorted((folder / "sad dog").iterdir()))
+    expect(person("own-drop .drop-error")).to_contain_text("at least 20 are needed")
+
+
 def test_a_zip_that_cannot_be_used_says_why_and_start_asks_for_one(person: Person, tmp_path: Path) -> None:
     person.open("training")
     dropped(person, tmp_path, own_zip(3))
