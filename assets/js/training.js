@@ -56,7 +56,8 @@ class Board {
     this.image = el("img.samples-image", {alt: ""});
     this.wait = el("p.samples-wait", {}, t("training.waiting"));
     this.caption = el("figcaption");
-    this.frames = el("div.samples-frames", {data: {count: "1"}}, el("div.samples-frame", {}, this.image, this.wait));
+    this.frames = el("div.samples-frames", {data: {count: "1"}},
+      el("figure.samples-frame-of", {}, el("div.samples-frame", {}, this.image, this.wait), el("figcaption", {}, t("chart.this"))));
     this.companions = new Companions(this.frames);
     this.said = el("div.samples-said");
     this.scrub = el("input.samples-scrub", {type: "range", min: 0, max: 0, value: 0, "aria-label": t("training.scrub"), oninput: () => { this.held = +this.scrub.value < +this.scrub.max; this.sample(); }});

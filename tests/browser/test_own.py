@@ -91,7 +91,7 @@ def test_own_pictures_are_learned_from_found_again_and_drawn_with(
     begin(person, tmp_path)
     expect(person("training-samples .samples-captions li")).to_have_count(16)
     expect(person("training-samples .samples-captions li").first).to_have_text("sad dog")
-    expect(person("training-samples figcaption")).to_contain_text("Drawn after your captions")
+    expect(person("training-samples .samples-foot figcaption")).to_contain_text("Drawn after your captions")
     person("training-pause").click()
     person.sees_state("training", "paused", timeout=10_000)
     person("training-resume").click()

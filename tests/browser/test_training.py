@@ -114,7 +114,7 @@ def test_a_class_is_chosen_where_the_generator_knows_classes(person: Person) -> 
     person.number("training-seconds", 2)
     person("training-start").click()
     person.sees_state("training", "done")
-    expect(person("training-samples figcaption")).to_contain_text("reconstruction")
+    expect(person("training-samples .samples-foot figcaption")).to_contain_text("reconstruction")
     person.choose("sample-label", "7")
     person.number("sample-count", 4)
     person("sample-make").click()
@@ -179,7 +179,7 @@ def test_two_recipes_learn_side_by_side_and_stop_together(person: Person) -> Non
     grids = person("training-samples .samples-frames img")
     expect(grids).to_have_count(2, timeout=60_000)
     expect(grids.last).to_be_visible(timeout=60_000)
-    expect(person("training-samples .samples-frame-of figcaption")).to_contain_text("VAE")
+    expect(person("training-samples .samples-frame-of[data-run] figcaption")).to_contain_text("VAE")
     expect(person("training-curves")).to_contain_text("Reconstruction", timeout=60_000)
     assert len(person.status()["running"]) == 2
     stop(person)
