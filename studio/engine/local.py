@@ -20,6 +20,7 @@ from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
 from pipelines.registry import Registration, registration
 from studio.engine.job import ErrorSentence
+from studio.engine.memory import with_memory
 from studio.engine.messages import Close, Ended, Message, Order, Ready, Run, Steer, Tell, Turned, Unload, Vitals
 from studio.engine.options import EngineOptions
 from studio.engine.residency import Ledger, Wanted
@@ -142,21 +143,11 @@ class LocalEngine:
         turn = EngineTurn(self._lease, hold, workspace, self._blobs, self._options.room)
         telling = Telling(order.job_id, turn.workspace, self._send)
         weights, entry = self._fetch(kind, request, hold, telling)
-        try:
+
+        def attempt() -> Ended:
             return self._attempt(order, kind, request, turn, telling, weights, entry)
-        except Exception as error:
-            if not _out_of_memory(error):
-                raise
-        # Outside the except block: its traceback would pin the tensors that have to go.
-        self._ledger.collect()
-        if not self._ledger.evict_idle():
-            raise _too_little_memory(request, self._ledger)
-        try:
-            return self._attempt(order, kind, request, turn, telling, weights, entry)
-        except Exception as error:
-            if not _out_of_memory(error):
-                raise
-        raise _too_little_memory(request, self._ledger)
+
+        return with_memory(attempt, telling.again, self._ledger, request.model)
 
     def _fetch(
         self, kind: Registration, request: Request, hold: Hold, telling: Telling
@@ -262,7 +253,7 @@ class EngineTurn:
 
     @property
     def called(self) -> bool:
-        return self._hold.cancelled or self._hold.paused or self._hold.finishing
+        return self._hold.cancelled or self._hold.paused
 
     def checkpoint(self) -> None:
         self._lease.checkpoint(self._hold)
@@ -298,23 +289,6 @@ def _synchronise(device: Device) -> Callable[[], None]:
     import torch
 
     return torch.cuda.synchronize
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """torch's own error on a GPU; on a CPU torch raises a RuntimeError from its allocator, Python a MemoryError."""
-    import torch
-
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
-
-
-def _too_little_memory(request: Request, ledger: Ledger) -> StudioError:
-    return StudioError(
-        "memory.run",
-        "The device ran out of memory ({total} MB for models) even with everything idle removed. Make the picture, the "
-        "batch or the text smaller, or choose a smaller model than {model}.",
-        total=ledger.budget // 1_000_000,
-        model=request.model or "this one",
-    )
 
 
 def _bug(order: Run, error: Exception) -> ErrorSentence:

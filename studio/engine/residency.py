@@ -69,6 +69,8 @@ class Ledger:
         self._lock = threading.RLock()
         self._residents: dict[tuple[str, str], Resident] = {}
         self._numbers = itertools.count(1)
+        #: bytes to make room for, by kind and model: what the catalogue says, or what was measured where that is more
+        self._measured: dict[tuple[str, str], int] = {}
 
     @contextmanager
     def lend(self, wanted: Wanted) -> Iterator[Pipeline]:
@@ -94,8 +96,9 @@ class Ledger:
                 resident = self._residents.get(key)
                 ours = resident is None
                 if resident is None:
-                    self._make_room(wanted.model, wanted.expected)
-                    resident = self._residents[key] = Resident(key, wanted.make(), wanted.expected)
+                    expected = self._measured.get((wanted.kind, wanted.model), wanted.expected)
+                    self._make_room(wanted.model, expected)
+                    resident = self._residents[key] = Resident(key, wanted.make(), expected)
                 if ours or resident.loaded:
                     resident.users += 1
             if ours:
@@ -113,6 +116,7 @@ class Ledger:
             raise
         else:
             resident.loaded = True
+            self._measured[wanted.kind, wanted.model] = max(wanted.expected, resident.bytes)
             return resident
         finally:
             resident.settled.set()
@@ -130,9 +134,11 @@ class Ledger:
 
     def evict_idle(self, model: str | None = None) -> int:
         """Drops everything nobody uses, or just ``model``; returns the bytes that became free."""
-        with self._lock:
+        with self._lock:  # off the table at once, so that nobody is lent what is about to go
             idle = [one for one in self._residents.values() if not one.users and model in (None, one.key[1])]
-        freed = sum(resident.bytes for resident in idle)
+            freed = sum(resident.bytes for resident in idle)
+            for resident in idle:
+                del self._residents[resident.key]
         for resident in idle:
             self._drop(resident)
         return freed
@@ -156,7 +162,8 @@ class Ledger:
 
     def _drop(self, resident: Resident) -> None:
         with self._lock:
-            self._residents.pop(resident.key, None)
+            if self._residents.get(resident.key) is resident:
+                del self._residents[resident.key]
         resident.pipeline.unload()
         self.collect()
 

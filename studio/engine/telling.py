@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.base import Event, Picture, Preview, Progress, Sample
+from pipelines.base import Event, Picture, Preview, Progress, Sample, Token
 from pipelines.durable import write_durably
 from studio.engine.messages import Emitted, Message
 
@@ -33,6 +33,8 @@ class Telling:
         self._stage = ""
         self._last = 0.0
         self._previews: deque[Path] = deque()
+        self._told = 0  # characters of text in this attempt
+        self._untold = 0  # how many of them to keep back, as an earlier attempt told them
 
     def progress(self, stage: str, done: float = 0, total: float | None = None, unit: str = "") -> None:
         self.event(Progress(stage, done, total, unit))
@@ -40,14 +42,26 @@ class Telling:
     def event(self, event: Event) -> None:
         if isinstance(event, Progress):
             self._progress(event)
+        elif isinstance(event, Token):
+            self._words(event)
         else:
             self._emit(event)
+
+    def again(self) -> None:
+        """The job begins anew with the same seed: words that were told already are not told again."""
+        self._pending, self._untold, self._told = None, self._told, 0
 
     def flush(self) -> None:
         """Sends the progress that was held back."""
         if self._pending is not None:
             self._emit(self._pending)
             self._pending = None
+
+    def _words(self, event: Token) -> None:
+        known = min(len(event.text), max(0, self._untold - self._told))
+        self._told += len(event.text)
+        if text := event.text[known:]:
+            self._emit(replace(event, text=text))
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()

@@ -107,6 +107,7 @@ class Lease:
     def take(self, hold: Hold) -> None:
         """Waits for the device. Raises ``Cancelled``."""
         with self._changed:
+            self._holds.setdefault(hold.job_id, hold)  # it may have left before it found that it needs the device again
             if self._holder is not hold:
                 self._wait(hold)
 
