@@ -300,7 +300,7 @@ class Turn(Protocol):
 
     @property
     def called(self) -> bool:
-        """True where the person wants this job to stop, rest or finish. May be asked while the device is lent out."""
+        """True where the person wants this job to stop or to rest. May be asked while the device is lent out."""
 
     @property
     def workspace(self) -> Path:

@@ -153,13 +153,13 @@ class _Writing:
         """Lends the device out while somebody else computes this text too, and sends what comes of it."""
         with self.turn.aside():
             try:
-                while not (self.ended or self.turn.called or company.leads(self)):
+                while not (self.ended or self.turn.called or self.turn.finishing or company.leads(self)):
                     company.wait(self, PAUSE)
                     yield from self._due()
             except GeneratorExit:
                 self.turn.end()  # nobody wants more, so there is nothing to have the device back for
                 raise
-            if self.turn.called:
+            if self.turn.called or self.turn.finishing:
                 company.leave(self)
             if self.turn.finishing and not self.ended:
                 self.ended = "finished"

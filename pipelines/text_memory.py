@@ -71,7 +71,7 @@ class Memory:
     def wait(self, holder: Holder) -> None:
         """Lasts until somebody gives memory back, or ``holder`` is wanted otherwise, or a moment has passed."""
         with self._changed:
-            self._changed.wait_for(lambda: holder.turn.called, LOOK)
+            self._changed.wait_for(lambda: holder.turn.called or holder.turn.finishing, LOOK)
 
     def _outstanding(self) -> int:
         """Bytes promised that nobody has written to yet, so that they still count as free."""

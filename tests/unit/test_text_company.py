@@ -21,7 +21,7 @@ from tests.unit.test_text import GREEDY, asked, generated, loaded, run
 from tests.unit.test_turns import Clock, wait_until
 from tests.unit.tiny_language import BFLOAT16, FLOAT32, save, save_trained
 
-PATIENCE = 60  # seconds until a test says that something hangs
+PATIENCE = 120  # seconds until a test says that something hangs
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -40,8 +40,7 @@ class FreeTurn:
     @property
     def called(self) -> bool:
         """Asked before each checkpoint: what the next one will say."""
-        at = [place for place in (self.cancel_after, self.finish_after) if place is not None]
-        return any(self.checkpoints + 1 >= place for place in at)
+        return self.cancel_after is not None and self.checkpoints + 1 >= self.cancel_after
 
     def checkpoint(self) -> None:
         self.checkpoints += 1
