@@ -136,9 +136,10 @@ class Dispatch:
             return [*self._roster.ordered(True), *self._roster.ordered(False)]
 
     def place(self, job_id: str) -> Place | None:
-        """Where a queued job stands, None where it is not queued."""
+        """Where a queued job stands, None where it is not queued. Nobody knows when a drained studio goes on."""
         with self._lock:
-            return self._roster.place(job_id)
+            place = self._roster.place(job_id)
+            return replace(place, ahead_seconds=None) if place and self._draining else place
 
     @property
     def usage(self) -> Usage:
