@@ -22,7 +22,7 @@ TRIAL, WARM = 0.5, 2  # seconds of one measurement, and steps before it
 FEW, ENOUGH = 400, 1_500
 WIDEST, SMALLEST = 128, 16
 #: the averaged network remembers this share of the run's steps, between these bounds
-REMEMBERED, SHORTEST, LONGEST = 0.04, 0.98, 0.999
+REMEMBERED, SHORTEST, LONGEST = 0.08, 0.98, 0.999
 COOLING = 0.3
 
 
