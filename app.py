@@ -27,6 +27,8 @@ def main() -> None:
         sys.exit(str(error))
     gc.freeze()
     gc.enable()
+    if settings.auth and not app.state.studio.accounts.everybody():
+        print("There is no account yet: python -m studio.accounts add NAME --role administrator", flush=True)  # noqa: T201
     print(f"Atelier opens at http://{settings.host}:{settings.port}  (Ctrl+C closes it)", flush=True)  # noqa: T201
     uvicorn.run(
         app,

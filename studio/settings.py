@@ -106,6 +106,15 @@ class Settings(BaseSettings):
                 "--auth-header {header} says who signed in, which needs accounts: add --auth.",
                 header=self.auth_header,
             )
+        for address in filter(None, map(str.strip, self.auth_proxies.split(","))):
+            try:
+                ipaddress.ip_network(address, strict=False)
+            except ValueError:
+                raise StudioError(
+                    "host.proxies",
+                    "--auth-proxies names addresses or networks, such as 10.0.0.5,10.1.0.0/16; {address} is neither.",
+                    address=address,
+                ) from None
 
     @property
     def database_url(self) -> str:

@@ -75,7 +75,7 @@ def _guard(app: FastAPI, studio: Studio, inside: Inside) -> None:
     app.add_middleware(GradioDoors, studio.handed)
     app.add_middleware(BodyLimit, upload_mb=settings.upload_mb)
     app.add_middleware(Gate, studio.accounts, inside, settings.root_path, settings.auth_header)
-    app.add_middleware(SameOrigin, inside)
+    app.add_middleware(SameOrigin, inside, settings.auth_header)
     if not settings.auth:
         app.add_middleware(GiveCookie, secure=settings.cookie_secure)
     app.add_middleware(SafeHeaders)
@@ -132,7 +132,8 @@ def _lifespan(studio: Studio) -> Any:
 
 
 class SafeHeaders:
-    """ASGI middleware: the content policy and its companions on every answer."""
+    """ASGI middleware: the content policy and its companions on every answer. No answer of ours is for a page of
+    another origin to read, which gradio would allow."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -141,6 +142,8 @@ class SafeHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                for name in [name for name in headers if name.startswith("access-control-")]:
+                    del headers[name]
                 headers["Content-Security-Policy"] = CONTENT_POLICY
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"

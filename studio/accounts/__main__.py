@@ -60,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     changed.add_argument("name")
     changed.set_defaults(run=_password)
 
+    moved = commands.add_parser("role", parents=[common], help="give an account another role")
+    moved.add_argument("name")
+    moved.add_argument("role", choices=ROLES[1:])
+    moved.set_defaults(run=_role)
+
     for command, disabled in (("disable", True), ("enable", False)):
         closed = commands.add_parser(command, parents=[common], help=f"{command} an account")
         closed.add_argument("name")
@@ -89,6 +94,12 @@ def _password(accounts: Accounts, asked: argparse.Namespace) -> None:
     accounts.set_password(account.id, _asked_password())
     accounts.audit.note("password.changed", actor=OPERATOR.name, subject=account.name)
     _say(f"{account.name} has a new password and is signed out everywhere.")
+
+
+def _role(accounts: Accounts, asked: argparse.Namespace) -> None:
+    account = _named(accounts, asked.name)
+    accounts.set_role(OPERATOR, account.id, asked.role)
+    _say(f"{account.name} is {asked.role}.")
 
 
 def _disable(accounts: Accounts, asked: argparse.Namespace) -> None:

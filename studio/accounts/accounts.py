@@ -100,11 +100,7 @@ class Accounts:
         """Who has this name and password. A ``StudioError`` that does not say which of them was wrong; ``Busy`` for
         whoever tried too often."""
         known = folded(name)
-        try:
-            self._back_off.begin(known, address)
-        except StudioError:
-            self.audit.note("signin.wait", actor=name, address=address)
-            raise
+        self._back_off.begin(known, address)
         row = self._row_named(known)
         right = is_password(None if row is None else row.password, password)
         person = person_of(row) if right else None

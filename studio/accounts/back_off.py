@@ -43,18 +43,16 @@ class BackOff:
 
     def begin(self, folded: str, address: str) -> None:
         """Counts a try; ``Busy`` with the seconds to wait where it comes too soon, which then does not count."""
-        now = time.time()
+        now, keys = time.time(), _keys(folded, address)
+        with self._database.read() as session:  # whoever has to wait anyway gets nothing written
+            _check_wait([row for key, _ in keys if (row := session.get(AttemptRow, key))], now)
         with self._database.write() as session:
             session.execute(delete(AttemptRow).where(AttemptRow.last < now - FORGOTTEN))
-            rows = [(_row(session, key, now), patience) for key, patience in _keys(folded, address)]
-            wait = max(row.until for row, _ in rows) - now
-            if wait <= 0:
-                for row, patience in rows:
-                    row.failures += 1
-                    row.last, row.until = now, now + patience.wait(row.failures)
-        if wait > 0:
-            seconds = int(wait) + 1
-            raise Busy("signin.wait", "Too many tries did not work. Try again in {seconds} seconds.", seconds=seconds)
+            rows = [(_row(session, key, now), patience) for key, patience in keys]
+            _check_wait([row for row, _ in rows], now)  # again: another try may have come in between
+            for row, patience in rows:
+                row.failures += 1
+                row.last, row.until = now, now + patience.wait(row.failures)
 
     def succeeded(self, folded: str, address: str) -> None:
         """Forgets the account's failures, and of the address's only this try: its others may be guesses."""
@@ -65,6 +63,13 @@ class BackOff:
             row = _row(session, place, now)
             row.failures = max(row.failures - 1, 0)
             row.until = now if row.failures < patience.free else row.until
+
+
+def _check_wait(rows: list[AttemptRow], now: float) -> None:
+    wait = max((row.until for row in rows), default=now) - now
+    if wait > 0:
+        seconds = int(wait) + 1
+        raise Busy("signin.wait", "Too many tries did not work. Try again in {seconds} seconds.", seconds=seconds)
 
 
 def _keys(folded: str, address: str) -> tuple[tuple[str, Patience], tuple[str, Patience]]:

@@ -19,28 +19,29 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 class SameOrigin:
     """ASGI middleware: refuses unsafe methods and websockets from elsewhere. A script that says nothing of where it
-    comes from passes with a bearer or without a cookie: then nobody's rights come along by themselves."""
+    comes from passes with a bearer, or without a cookie and a proxy's ``header``: then nobody's rights come along by
+    themselves."""
 
-    def __init__(self, app: ASGIApp, inside: Inside) -> None:
+    def __init__(self, app: ASGIApp, inside: Inside, header: str = "") -> None:
         self._app = app
         self._inside = inside
+        self._ambient = ("cookie", header) if header else ("cookie",)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         changes = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE)
-        if changes and not self._inside.sent(scope) and not _is_ours(HTTPConnection(scope)):
+        if changes and not self._inside.sent(scope) and not self._is_ours(HTTPConnection(scope)):
             await refuse(scope, receive, send, 403, "request.origin")
             return
         await self._app(scope, receive, send)
 
-
-def _is_ours(request: HTTPConnection) -> bool:
-    said = request.headers.get("sec-fetch-site")
-    if said is not None:
-        return said in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    if origin is not None:
-        # a foreign page cannot set these headers without asking first, which nobody here answers with yes
-        hosts = [request.headers.get("host", ""), request.headers.get("x-forwarded-host", "").split(",")[0].strip()]
-        return urlsplit(origin).netloc.lower() in [host.lower() for host in hosts if host]
-    bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
-    return bearer or "cookie" not in request.headers
+    def _is_ours(self, request: HTTPConnection) -> bool:
+        said = request.headers.get("sec-fetch-site")
+        if said is not None:
+            return said in ("same-origin", "none")
+        origin = request.headers.get("origin")
+        if origin is not None:
+            # a foreign page cannot set these headers without asking first, which nobody here answers with yes
+            hosts = [request.headers.get("host", ""), request.headers.get("x-forwarded-host", "").split(",")[0].strip()]
+            return urlsplit(origin).netloc.lower() in [host.lower() for host in hosts if host]
+        bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
+        return bearer or not any(name in request.headers for name in self._ambient)

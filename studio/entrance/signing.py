@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,7 +16,7 @@ from pipelines.errors import Busy, StudioError
 from studio.accounts.person import Person
 from studio.entrance.gate import SESSION, SIGN_IN
 from studio.entrance.pages import page, safe_next
-from studio.locales import language_of, sentence
+from studio.locales import language_of, sentence, t
 from studio.owners import OWNER_HEADER, owner_of
 from studio.services import Studio
 
@@ -126,7 +126,7 @@ def signed_in(studio: Studio, request: Request) -> Person:
     number = int(owner_of(request)[1:])
     person = studio.accounts.person(number)
     if person is None:  # closed in the moment since the gate looked
-        raise StudioError("account.unknown", "There is no such account.")
+        raise HTTPException(401, t("refused.request.signin", language_of(request)))
     return person
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 from pipelines.entries import Entry
 from pipelines.errors import StudioError
 from studio.locales import language_of
+from studio.owners import owner_of
 from studio.tabs.models import chosen_first, fetch_note, menu_choices, model_menu
 from studio.tabs.parts import QUIET, Updates
 from studio.tabs.tab import Tab
@@ -47,9 +48,10 @@ class ModelTab(Tab):
             menu.select(self.prefer, [menu, *wanted], [menu, *wanted], **QUIET)
 
     def look_again(self, model: str | None, request: gr.Request) -> tuple[Any, dict[str, Any] | None]:
-        """The menu with what was fetched or added since the page was built."""
+        """The menu with what was fetched or added since the page was built; only an administrator may type an id."""
         choices = menu_choices(self.studio, self.kind, language_of(request))
-        return gr.Dropdown(choices=choices), self.announce(model)
+        may_add = self.studio.accounts.role_of(owner_of(request)) == "administrator"
+        return gr.Dropdown(choices=choices, allow_custom_value=may_add), self.announce(model)
 
     def entry(self, model: str | None) -> Entry | None:
         """The model that is chosen; None where there is none of that name, which is said when it is used."""

@@ -45,7 +45,7 @@ def guarded(accounts: Accounts, header: str = "", proxies: str = "127.0.0.1") ->
     routes = [Route("/endless", endless), Route("/{path:path}", whose, methods=["GET", "POST", "DELETE"])]
     app: Any = BodyLimit(Starlette(routes=routes), upload_mb=2)
     app = Gate(app, accounts, INSIDE, header=header)
-    return Proxies(SameOrigin(app, INSIDE), proxies, header)
+    return Proxies(SameOrigin(app, INSIDE, header), proxies, header)
 
 
 def client(app: Any, peer: str = "192.0.2.1", **options: Any) -> TestClient:
@@ -241,6 +241,14 @@ def test_a_proxy_signs_people_in_from_its_own_address_only(accounts: Accounts) -
 
 def test_the_header_is_nothing_unless_it_was_asked_for(app: Any) -> None:
     assert client(app, "127.0.0.1").get("/x", headers=SSO).status_code == 401
+
+
+def test_another_site_cannot_act_through_a_proxy_that_signs_in(accounts: Accounts) -> None:
+    """Whatever the browser says to the proxy, the header comes along by itself, without any cookie of ours."""
+    proxied = client(guarded(accounts, header="X-Forwarded-User"), "127.0.0.1")
+    assert proxied.post("/x", headers=SSO).status_code == 403
+    assert proxied.post("/x", headers=SSO | {"origin": "http://evil.example"}).status_code == 403
+    assert proxied.post("/x", headers=SSO | {"origin": "http://testserver"}).status_code == 200
 
 
 def test_a_forwarded_address_is_no_trusted_one(accounts: Accounts) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from pipelines.errors import StudioError
 from studio.entrance.gate import SESSION
 from studio.entrance.inside import Inside
 from studio.services import Studio, open_studio
+from studio.settings import ROOT
 from studio.web import build_routes
 from tests.security.conftest import PASSWORD
 from tests.studios import settings
@@ -181,8 +185,6 @@ def test_only_the_look_is_served_to_strangers(browser: TestClient) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
 def test_without_accounts_the_studio_listens_on_its_own_machine_only(tmp_path: Path, host: str) -> None:
-    from pipelines.errors import StudioError
-
     with pytest.raises(StudioError, match="--auth"):
         settings(tmp_path, host=host).check_reach()
     settings(tmp_path, host=host, auth=True).check_reach()
@@ -194,11 +196,6 @@ def test_its_own_machine_is_any_address_of_it(tmp_path: Path, host: str) -> None
 
 
 def test_the_refusal_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    from studio.settings import ROOT
-
     command = [sys.executable, "app.py", "--host", "0.0.0.0", "--data", str(tmp_path / "data")]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert run.returncode != 0
@@ -208,7 +205,12 @@ def test_the_refusal_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
 
 
 def test_a_proxys_header_without_accounts_is_refused(tmp_path: Path) -> None:
-    from pipelines.errors import StudioError
-
     with pytest.raises(StudioError, match="--auth"):
         settings(tmp_path, auth_header="X-Forwarded-User").check_reach()
+
+
+@pytest.mark.parametrize("proxies", ["proxy.example", "10.0.0.5;10.0.0.6", "10.0.0.0/99"])
+def test_a_proxy_is_named_by_its_address(tmp_path: Path, proxies: str) -> None:
+    with pytest.raises(StudioError, match="neither"):
+        settings(tmp_path, auth=True, auth_proxies=proxies).check_reach()
+    settings(tmp_path, auth=True, auth_proxies="10.0.0.5, 10.1.0.0/16, ::1").check_reach()
