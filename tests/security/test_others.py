@@ -194,6 +194,35 @@ def test_no_file_of_the_server_and_no_other_host_is_read(ann: Someone, path: str
     assert ann.get(f"/gradio_api/file={path}").status_code in (403, 404)
 
 
+@pytest.mark.parametrize(
+    "name", ["../../evil.png", "/etc/evil.png", "..%2f..%2fevil.png", "a\\..\\evil.png", "evil.png"]
+)
+def test_an_uploaded_file_lies_where_uploads_lie_whatever_it_is_called(ann: Someone, data: Path, name: str) -> None:
+    sent = httpx.post(f"{ann.url}/gradio_api/upload", files={"files": (name, b"x")}, headers=ann.header, timeout=60)
+    (path,) = sent.json()
+    assert Path(path).resolve().is_relative_to(data / "temporary")
+    assert not list(data.glob("evil*"))
+
+
+def test_a_small_file_of_a_huge_picture_is_refused_before_it_is_decoded(ann: Someone, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    Image.new("1", (9000, 9000)).save(path)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(AppError, match="9000"):
+        ann.client.predict(handle_file(str(path)), "amber-morning", None, 1, False, api_name="/transfer_style")
+
+
+def test_no_page_of_another_origin_may_read_an_answer(ann: Someone) -> None:
+    foreign = {"origin": "http://evil.example", "host": "atelier.example"}
+    asking = {"access-control-request-method": "POST", "access-control-request-headers": "x-forwarded-host"}
+    for path in ("/gradio_api/queue/join", "/config", "/status"):
+        answers = [
+            httpx.options(ann.url + path, headers=ann.header | foreign | asking, timeout=60),
+            httpx.get(ann.url + path, headers=ann.header | foreign, timeout=60),
+        ]
+        assert [name for one in answers for name in one.headers if name.startswith("access-control-")] == []
+
+
 def test_the_database_is_not_served(ann: Someone, data: Path) -> None:
     for path in (data / "studio.db", data / "log.txt", ROOT / "app.py"):
         assert ann.get(f"/gradio_api/file={path}").status_code in (403, 404)
