@@ -143,10 +143,9 @@ class ImageTab(ModelTab):
         without = {*entry.fixed, *(() if entry.styles else ("style", "weights"))}
         return {name: value for name, value in values.items() if name not in without}
 
-    def greeting(self, owner: str, language: Language) -> Updates:
-        """Which models are here now, too: one may have been fetched since the page was built."""
-        idle = {"state": "idle", "models": model_cards(self.studio, self.kind)}
-        return {**super().greeting(owner, language), self.stage: idle}
+    def idle(self) -> dict[str, Any]:
+        """Which models are here now: one may have been fetched since the page was built."""
+        return {"state": "idle", "models": model_cards(self.studio, self.kind)}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, {name: value for name, value in settings.items() if name != "weights"}, language)

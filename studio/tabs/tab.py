@@ -167,10 +167,17 @@ class Tab(ABC):
 
     async def attach(self, request: gr.Request) -> AsyncIterator[Any]:
         """Shows whatever this person has running here."""
-        yield gr.skip()  # a generator that yields nothing would empty the stage
         views = attach(self.studio, self.kinds, request, self.make_view, self.per_second, self.resumable)
+        alone = True
         async for shown in self.showing(views, request):
+            alone = False
             yield shown
+        if alone:
+            yield self.idle()
+
+    def idle(self) -> Any:
+        """What the stage shows while nothing runs, where that may have changed since the page was built."""
+        return gr.skip()
 
     def given(self, request: gr.Request) -> Updates:
         """What has been waiting for this page."""
