@@ -1,0 +1,141 @@
+"""A studio in a process of its own that does what it is told over its standard input: something that can be killed.
+
+``python -m tests.faults.driver DATA``; each line in is a JSON array (command, arguments), each line out its answer. An
+answer is an acknowledgement: what it says was done must be there whatever is killed afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import StudioError
+from studio.engine.job import ENDED
+from studio.services import Studio, open_studio
+from tests.studios import settings, small_training
+
+ROOT = Path(__file__).resolve().parents[2]
+PEOPLE = ("ann", "bob")
+
+
+class Driver:
+    """The studio's side."""
+
+    def __init__(self, data: Path) -> None:
+        self.studio: Studio = open_studio(settings(data, engine="process", running=2))
+        self.studio.start()
+
+    def submit(self, owner: str, steps: int, leaves: bool) -> str:
+        return self.studio.jobs.submit(owner, "training", small_training(steps=steps), ends_with_page=leaves).id
+
+    def tell(self, owner: str, job_id: str, what: str) -> str:
+        return str(getattr(self.studio.jobs, what)(owner, job_id).state)
+
+    def worker(self) -> int | None:
+        """The worker's process, None while it is being started again."""
+        ready = self.studio.host.state == "ready"
+        return self.studio.host.pid if ready else None  # type: ignore[attr-defined,no-any-return]
+
+    def look(self) -> list[dict[str, Any]]:
+        """Every job there is, with its events and its files as they lie on the disk."""
+        return [self._job(owner, job.id) for owner in PEOPLE for job in self.studio.jobs.list(owner, limit=1000)]
+
+    def quotas(self) -> list[float]:
+        """Everything that is counted of anybody."""
+        day, caps = self.studio.jobs._dispatch.usage.day, self.studio.caps
+        used = {owner: day(owner) for owner in PEOPLE}
+        left = [caps.minutes_left(owner, seconds) for owner, seconds in used.items()]
+        return [*used.values(), *(min(one, 1e9) for one in left), *(self.studio.library.stored(one) for one in PEOPLE)]
+
+    def finish_all(self) -> int:
+        """Tells everything to end; how much has not yet."""
+        live = [job for owner in PEOPLE for job in self.studio.jobs.list(owner, limit=1000) if job.state not in ENDED]
+        for job in live:
+            self.studio.jobs.finish(job.owner, job.id)
+        return len(live)
+
+    def close(self) -> bool:
+        self.studio.close()
+        return True
+
+    def _job(self, owner: str, job_id: str) -> dict[str, Any]:
+        job, events = self.studio.jobs.get(owner, job_id), self.studio.jobs.events(owner, job_id)
+        items = self.studio.library.of_job(owner, job_id)
+        files = [(item.digest, self.studio.library.blobs.read(item.digest)) for item in items]
+        return {
+            "id": job_id,
+            "state": job.state,
+            "attempt": job.attempt,
+            "seconds": job.device_seconds,
+            "states": [event.data["state"] for event in events if event.kind == "state"],
+            "in_order": [event.seq for event in events] == list(range(1, len(events) + 1)),
+            "files": len(files),
+            "whole": all(hashlib.sha256(data).hexdigest() == digest for digest, data in files),
+        }
+
+
+class Driven:
+    """Our side of it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.faults.driver", str(self.data)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._answer() == "ready"
+
+    def __call__(self, command: str, *arguments: Any) -> Any:
+        """What the studio answers; a refusal is raised."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([command, *arguments]) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self._gone()
+
+    def close(self) -> None:
+        self("close")
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self._gone()
+
+    def _gone(self) -> None:
+        self.process.wait(60)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            if not stream.closed:
+                stream.close()
+
+    def _answer(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"the studio ended by itself with {self.process.poll()}"
+        answer = json.loads(line)
+        if "refused" in answer:
+            raise StudioError("refused", "{text}", text=answer["refused"])
+        return answer["answer"]
+
+
+def main() -> None:
+    driver = Driver(Path(sys.argv[1]))
+    print(json.dumps({"answer": "ready"}), flush=True)  # noqa: T201
+    for line in sys.stdin:
+        command, *arguments = json.loads(line)
+        try:
+            answer = {"answer": getattr(driver, command)(*arguments)}
+        except StudioError as error:
+            answer = {"refused": str(error)}
+        print(json.dumps(answer), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
