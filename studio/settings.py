@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where models run")
     threads: int = Field(0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one")
     engine: Literal["process", "inline"] = Field("process", description="host of the engine; inline is for tests")
-    running: int = Field(4, ge=1, le=64, description="jobs that take turns on the device at the same time")
+    running: int = Field(8, ge=1, le=64, description="jobs that take turns on the device at the same time")
     waiting: int = Field(200, ge=1, le=10_000, description="jobs that may wait in the queue, all people together")
     waiting_each: int = Field(20, ge=1, le=1000, description="jobs one person may have waiting")
     training_share: float = Field(0.15, ge=0, le=1, description="share of the device that training keeps")
