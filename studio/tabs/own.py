@@ -213,9 +213,7 @@ def _seen_plain(data: bytes, language: Language, way: Way, why: StudioError) -> 
 def _given(pictures: Any) -> dict[str, str]:
     """The fields of a request that name the ``pictures`` as posted. Raises ``StudioError`` where there are none."""
     if not isinstance(pictures, dict):
-        raise StudioError(
-            "own.none", "There are no pictures yet. Drop your pictures into the field above, then start."
-        )
+        raise StudioError("own.none", "There are no pictures yet. Drop your pictures into the field above, then start.")
     return {"pictures": pictures["digest"], "name": pictures["name"]}
 
 

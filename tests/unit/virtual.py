@@ -1,7 +1,7 @@
 """Threads without threads: greenlets on a clock of their own, one at a time, in an order that a seed decides.
 
-For code that waits on a ``threading.Condition``: ``VirtualCondition`` behaves like one and lets anybody go first at each
-lock. Time stands still while anybody can run, then jumps to whoever sleeps least; so a run depends on nothing but
+For code that waits on a ``threading.Condition``: ``VirtualCondition`` behaves like one and lets anybody go first at
+each lock. Time stands still while anybody can run, then jumps to whoever sleeps least; so a run depends on nothing but
 its seed. Where nobody can run and nobody sleeps, somebody's wake-up was lost.
 """
 
