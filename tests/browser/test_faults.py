@@ -17,7 +17,7 @@ from tests.browser.people import Person
 from tests.browser.test_training import begin, first_step_shown, sees_learning, step_of, stop
 from tests.studios import wait_for
 
-#: the curves of the training that is shown have the mark of a resume
+#: whether the curves of the training that is shown have the mark of a resume
 RESUMED = """async () => {
   const job = document.querySelector("#training-result .stage-body").dataset.key;
   const {marks} = await (await fetch(`jobs/${job}/curves`)).json();
@@ -84,7 +84,7 @@ def test_a_training_whose_worker_is_killed_goes_on_by_itself_from_its_last_check
     mortal.checkpoint()
     first = first_step_shown(person)
     mortal.kill_worker()
-    person.page.wait_for_function(RESUMED, timeout=60_000)
+    wait_for(lambda: person.page.evaluate(RESUMED), 60)
     sees_learning(person, beyond=step_of(person))
     assert first_step_shown(person) == first, "the curves before the kill are still there"
     stop(person)
