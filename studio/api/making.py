@@ -16,7 +16,7 @@ from gradio import processing_utils
 from pipelines.errors import StudioError
 from pipelines.pictures import open_picture
 from pipelines.sticker.own_pictures import look
-from studio.api.offering import Info, json_object, offer
+from studio.api.offering import Info, json_object, listed, offer
 from studio.engine.job import ENDED, Job
 from studio.library.library import Item
 from studio.owners import owner_of
@@ -59,9 +59,9 @@ class Making:
             gr.Number(-1, label="seed"),
             gr.Number(50, label="top_k"),
             gr.Number(1.1, label="repetition_penalty"),
-            gr.JSON([], label="stop"),
+            listed("stop", {"type": "string"}),
             gr.Textbox("chat", label="mode"),
-            gr.JSON([], label="history"),
+            listed("history", {"type": "array", "items": {"type": "string"}}),
         ]
 
     @staticmethod

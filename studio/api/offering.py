@@ -29,6 +29,16 @@ def offer(handler: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
     )
 
 
+def listed(label: str, each: Info) -> gr.JSON:
+    """A list, empty where nothing is given; ``each`` is the JSON Schema of what is in it.
+
+    gradio says of JSON that its type is {}, which is no schema: a client of MCP refuses the whole tool.
+    """
+    made = gr.JSON([], label=label)
+    made.api_info = lambda: {"type": "array", "items": each}  # type: ignore[method-assign]
+    return made
+
+
 def json_object(text: str) -> Info:
     """``text`` as a JSON object, or a sentence that says what it is not."""
     try:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from jsonschema import Draft202012Validator
 from PIL import Image
 
 from benchmarks.servers import Server
@@ -166,6 +167,8 @@ def test_the_endpoints_are_mcp_tools_too(studio: Server) -> None:
     schema = httpx.get(studio.url + "/gradio_api/mcp/schema").json()
     named = {tool["name"] for tool in schema}
     assert {"generate_text", "generate_image", "transfer_style", "start_training", "get_job"} <= named
+    for tool in schema:  # a client refuses to call what it cannot check
+        Draft202012Validator.check_schema(tool["inputSchema"])
 
 
 def test_stickers_are_made_as_the_model_does_them_best_where_nothing_else_is_asked(client: Client) -> None:
