@@ -287,12 +287,12 @@ def test_a_job_an_administrator_stops_says_so_and_can_be_resumed(studio: Studio)
 
 
 def test_seconds_are_counted_by_person_and_model_and_towards_the_day(studio: Studio) -> None:
-    job = studio.jobs.submit("carl", "training", small_training(steps=5))
+    job = studio.jobs.submit("frugal", "training", small_training(steps=5))
     follow(studio, job)
-    used = studio.jobs.get("carl", job.id).device_seconds
+    used = studio.jobs.get("frugal", job.id).device_seconds
     spent = {owner: seconds for owner, _, seconds in studio.jobs.spent(0)}
-    assert spent["carl"] == pytest.approx(used)
-    assert studio.jobs._dispatch.usage.day("carl") == pytest.approx(used)
+    assert spent["frugal"] == pytest.approx(used)
+    assert studio.jobs._dispatch.usage.day("frugal") == pytest.approx(used)
 
 
 def test_what_was_drained_stays_so_after_a_restart_and_the_queue_runs_once_it_is_over(tmp_path: Path) -> None:

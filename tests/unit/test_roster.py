@@ -55,7 +55,7 @@ def fill(line: Roster) -> list[str]:
 
 
 def test_two_people_get_places_in_turn_however_many_jobs_one_has(clock: Clock) -> None:
-    line = roster(clock)
+    line = roster(clock, running=4)
     ask(line, *(job("hog") for _ in range(8)), job("quiet"), job("quiet"))
     assert sorted(fill(line)) == ["hog", "hog", "quiet", "quiet"]
 
