@@ -95,7 +95,8 @@ def test_a_page_finds_its_studio_again_and_goes_on_with_the_training_that_a_rest
 ) -> None:
     person: Person = new_person(mortal.url)
     person.expect_trouble(
-        r"ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|Connection errored out|network error|Failed to fetch"
+        r"ERR_CONNECTION_(REFUSED|RESET|CLOSED|ABORTED)|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|Connection errored out"
+        r"|network error|Failed to fetch"
     )
     begin(person)
     mortal.checkpoint()
