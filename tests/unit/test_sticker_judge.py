@@ -38,12 +38,7 @@ CPU = torch.device("cpu")
 NAMES = ("dog", "cat", "fish", "fox", "rose", "train", "robot", "pizza", "crab", "tree", "gift", "bell", "carrot")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", autouse=True)

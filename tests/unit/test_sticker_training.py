@@ -1,7 +1,6 @@
 """Training the networks: a kill costs nothing but time, and what was trained can be put together and opened."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +28,7 @@ CPU = torch.device("cpu")
 SMALL = {"outer_width": 64, "outer_depth": 1, "inner_width": 64, "inner_depth": 1}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
