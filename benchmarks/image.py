@@ -28,8 +28,8 @@ import torch
 from pipelines.base import Result, Scalar, Turn
 from pipelines.catalog import Catalog
 from pipelines.devices import pick_device
-from pipelines.image import ImagePipeline
-from pipelines.image_loading import open_pipeline
+from pipelines.image.loading import open_pipeline
+from pipelines.image.pipeline import ImagePipeline
 from pipelines.requests import ImageRequest
 from studio.settings import ASSETS
 

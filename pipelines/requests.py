@@ -6,52 +6,19 @@ them. Imports no torch, so that the web process can refuse a bad request before 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pipelines.base import Request, Scalar
 from pipelines.errors import StudioError
+from pipelines.fields import Digest, Prompt, Seed, title_of
+from pipelines.image.request import ImageRequest as ImageRequest
 from pipelines.registry import register
 from pipelines.style.styles import find_style
 from pipelines.training.datasets import OWN, dataset_info, size_of
 from pipelines.training.recipe_names import recipe_info
-
-MAX_PROMPT_WORDS = 4000
-MAX_SEED = 2**32 - 1
-
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-#: -1 asks for a fresh one; the engine replaces it before the job is written down, so every recipe has a number
-Seed = Annotated[int, Field(ge=-1, le=MAX_SEED)]
-Size = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
-
-
-def _checked_prompt(text: str) -> str:
-    words = len(text.split())
-    if words == 0:
-        raise StudioError("prompt.empty", "The prompt is empty. Write what you would like to get.")
-    if words > MAX_PROMPT_WORDS or len(text) > 10 * MAX_PROMPT_WORDS:
-        raise StudioError(
-            "prompt.long",
-            "The prompt has {words} words and {characters} characters; at most {limit} words and "
-            "{characters_limit} characters are read. Shorten it; nothing was cut.",
-            words=words,
-            characters=len(text),
-            limit=MAX_PROMPT_WORDS,
-            characters_limit=10 * MAX_PROMPT_WORDS,
-        )
-    return text
-
-
-Prompt = Annotated[str, AfterValidator(_checked_prompt)]
-
-
-def title_of(text: str, limit: int = 60) -> str:
-    """The first line of ``text``, at most ``limit`` characters."""
-    line = re.sub(r"\s+", " ", text).strip()
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 @register("text", pipeline="pipelines.text:TextPipeline", task="text")
@@ -70,35 +37,6 @@ class TextRequest(Request):
     repetition_penalty: float = Field(1.1, ge=1, le=2)
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = Field((), max_length=8)
     seed: Seed = -1
-
-    def title(self) -> str:
-        return title_of(self.prompt)
-
-
-@register("image", pipeline="pipelines.image:ImagePipeline", task="image")
-class ImageRequest(Request):
-    """Pictures from words. ``scheduler`` empty: the one the model came with.
-
-    ``style`` is for models with drawing styles; empty: the one the words name, else whichever suits them. ``weights``:
-    the sha256 of a file that a training of the sticker model on own pictures left, to draw with in place of its own.
-    """
-
-    prompt: Prompt
-    negative_prompt: str = Field("", max_length=4000)
-    steps: int = Field(20, ge=1, le=150)
-    guidance: float = Field(5.0, ge=0, le=30)
-    width: Size = 512
-    height: Size = 512
-    count: int = Field(1, ge=1, le=8)
-    seed: Seed = -1
-    scheduler: Literal[
-        "", "ddim", "ddpm", "dpm++ 2m", "dpm++ 2m karras", "euler", "euler a", "heun", "lcm", "pndm", "unipc"
-    ] = ""
-    style: Literal["", "glossy", "flat", "noto", "twitter", "firefox"] = ""
-    weights: Digest | None = None
-
-    def files(self) -> tuple[str, ...]:
-        return () if self.weights is None else (self.weights,)
 
     def title(self) -> str:
         return title_of(self.prompt)

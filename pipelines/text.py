@@ -21,7 +21,8 @@ import torch
 from pipelines.base import Artifact, Event, Pipeline, Progress, Report, Result, Scalar, Token, Turn
 from pipelines.decoding import Chooser, Sampling
 from pipelines.devices import Device
-from pipelines.requests import MAX_SEED, TextRequest
+from pipelines.fields import MAX_SEED
+from pipelines.requests import TextRequest
 from pipelines.text_company import Company
 from pipelines.text_loading import LanguageModel, load_language_model
 from pipelines.text_memory import Memory, free_bytes

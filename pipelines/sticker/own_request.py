@@ -8,8 +8,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from pipelines.base import Request
 from pipelines.errors import StudioError
+from pipelines.fields import Digest, Seed
 from pipelines.registry import register
-from pipelines.requests import Digest, Seed
 
 #: a network that draws already is led on gently; one that knows nothing takes larger steps
 RATES = {"stickers": 2e-4, "nothing": 1e-3}

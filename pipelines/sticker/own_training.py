@@ -16,7 +16,7 @@ import torch
 from pipelines.base import ATTEMPT, Event, Pipeline, Progress, Report, Scalar, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.image_loading import silence
+from pipelines.image.loading import silence
 from pipelines.sticker.loading import open_stickers
 from pipelines.sticker.own_examples import Encoding, OwnExamples, load_examples, space_of
 from pipelines.sticker.own_left_out import check_count

@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 from pipelines.base import Request
 from pipelines.catalog import Catalog
 from pipelines.errors import Busy, StudioError
+from pipelines.fields import MAX_SEED
 from pipelines.registry import Registration, registration
-from pipelines.requests import MAX_SEED
 from pipelines.training.snapshots import Snapshot
 from studio.engine.branches import branch_of, snapshot_of, snapshots_of
 from studio.engine.caps import Caps

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from pipelines.entries import Entry
-from pipelines.requests import ImageRequest
+from pipelines.image.request import ImageRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, t
 from studio.tabs.gallery import drawing_styles

@@ -18,11 +18,11 @@ from PIL import Image
 from pipelines.base import Artifact, Cancelled, Event, Preview, Progress, Result
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.image import ImagePipeline
-from pipelines.image_loading import fresh_pipeline
-from pipelines.image_previews import Budget, colours_of, fit_colours, plain_latents, straight_on
-from pipelines.image_schedulers import FLOW, NOISE, fresh_scheduler
-from pipelines.image_settings import call_settings, size_step
+from pipelines.image.loading import fresh_pipeline
+from pipelines.image.pipeline import ImagePipeline
+from pipelines.image.previews import Budget, colours_of, fit_colours, plain_latents, straight_on
+from pipelines.image.schedulers import FLOW, NOISE, fresh_scheduler
+from pipelines.image.settings import call_settings, size_step
 from pipelines.requests import ImageRequest
 from tests.unit import tiny_diffusers
 from tests.unit.turns import FreeTurn

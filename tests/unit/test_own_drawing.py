@@ -11,7 +11,7 @@ import torch
 from pipelines.base import Result
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.image import ImagePipeline
+from pipelines.image.pipeline import ImagePipeline
 from pipelines.requests import ImageRequest
 from pipelines.sticker import own_drawing, own_result
 from pipelines.sticker.own_examples import space_of

@@ -17,8 +17,8 @@ from PIL import Image
 from pipelines.base import Artifact, Cancelled, Event, Preview, Progress, Result
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.image import ImagePipeline
-from pipelines.image_schedulers import FLOW
+from pipelines.image.pipeline import ImagePipeline
+from pipelines.image.schedulers import FLOW
 from pipelines.requests import ImageRequest
 from pipelines.sticker.drawings import LARGE, STYLES
 from pipelines.sticker.loading import open_stickers

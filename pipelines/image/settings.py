@@ -12,8 +12,8 @@ from typing import Any
 
 from pipelines.base import Scalar
 from pipelines.errors import StudioError
-from pipelines.image_loading import Pipe
-from pipelines.requests import ImageRequest
+from pipelines.image.loading import Pipe
+from pipelines.image.request import ImageRequest
 from pipelines.sticker.pipeline import StickerPipeline
 from pipelines.sticker.prompts import read_prompt
 

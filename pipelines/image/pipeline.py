@@ -20,12 +20,13 @@ from PIL import Image
 from pipelines.base import Artifact, Cancelled, Event, Pipeline, Preview, Progress, Report, Result, Scalar, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.image_loading import Pipe, fresh_pipeline, open_pipeline
-from pipelines.image_previews import Budget, Look, look_of, straight_on
-from pipelines.image_schedulers import fresh_scheduler
-from pipelines.image_settings import call_settings, check_own, check_size, cut_prompt, parameters, read_words
+from pipelines.fields import MAX_SEED
+from pipelines.image.loading import Pipe, fresh_pipeline, open_pipeline
+from pipelines.image.previews import Budget, Look, look_of, straight_on
+from pipelines.image.request import ImageRequest
+from pipelines.image.schedulers import fresh_scheduler
+from pipelines.image.settings import call_settings, check_own, check_size, cut_prompt, parameters, read_words
 from pipelines.pictures import png
-from pipelines.requests import MAX_SEED, ImageRequest
 from pipelines.sticker.own_drawing import OwnNetworks
 from pipelines.streaming import Emit, events_of
 

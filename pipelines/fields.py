@@ -1,0 +1,47 @@
+"""The fields that several kinds of request have, with their ranges, and how a title is made of a text.
+
+Knows no kind of request: each of them imports this, so that none has to import another.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from pipelines.errors import StudioError
+
+MAX_PROMPT_WORDS = 4000
+MAX_SEED = 2**32 - 1
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+#: -1 asks for a fresh one; the engine replaces it before the job is written down, so every recipe has a number
+Seed = Annotated[int, Field(ge=-1, le=MAX_SEED)]
+Size = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
+
+
+def _checked_prompt(text: str) -> str:
+    words = len(text.split())
+    if words == 0:
+        raise StudioError("prompt.empty", "The prompt is empty. Write what you would like to get.")
+    if words > MAX_PROMPT_WORDS or len(text) > 10 * MAX_PROMPT_WORDS:
+        raise StudioError(
+            "prompt.long",
+            "The prompt has {words} words and {characters} characters; at most {limit} words and "
+            "{characters_limit} characters are read. Shorten it; nothing was cut.",
+            words=words,
+            characters=len(text),
+            limit=MAX_PROMPT_WORDS,
+            characters_limit=10 * MAX_PROMPT_WORDS,
+        )
+    return text
+
+
+Prompt = Annotated[str, AfterValidator(_checked_prompt)]
+
+
+def title_of(text: str, limit: int = 60) -> str:
+    """The first line of ``text``, at most ``limit`` characters."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
