@@ -16,7 +16,7 @@ from pipelines.errors import StudioError
 from pipelines.fields import Digest, Prompt, Seed, title_of
 from pipelines.image.request import ImageRequest as ImageRequest
 from pipelines.registry import register
-from pipelines.style.styles import find_style
+from pipelines.style.request import StyleRequest as StyleRequest
 from pipelines.training.datasets import OWN, dataset_info, size_of
 from pipelines.training.recipe_names import recipe_info
 
@@ -40,33 +40,6 @@ class TextRequest(Request):
 
     def title(self) -> str:
         return title_of(self.prompt)
-
-
-@register("style", pipeline="pipelines.style.pipeline:StylePipeline", task="style")
-class StyleRequest(Request):
-    """A photo painted in a built-in style (``style``, its id) or in that of any picture (``style_picture``)."""
-
-    photo: Digest
-    style: str = ""
-    style_picture: Digest | None = None
-    strength: float = Field(1.0, ge=0, le=1)
-    keep_colors: bool = False
-
-    @model_validator(mode="after")
-    def _one_style(self) -> StyleRequest:
-        if not self.style and self.style_picture is None:
-            raise StudioError(
-                "style.none", "Choose one of the built-in styles or give a picture to take the style from."
-            )
-        if self.style:
-            find_style(self.style)
-        return self
-
-    def files(self) -> tuple[str, ...]:
-        return (self.photo,) if self.style_picture is None else (self.photo, self.style_picture)
-
-    def title(self) -> str:
-        return self.style or "style of a picture"
 
 
 @register("training", pipeline="pipelines.training.pipeline:TrainingPipeline", interactive=False)

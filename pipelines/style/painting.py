@@ -21,7 +21,6 @@ from torch import Tensor
 from pipelines.base import Artifact, Event, Progress, Result, Scalar, Turn
 from pipelines.devices import Device
 from pipelines.pictures import png
-from pipelines.requests import StyleRequest
 from pipelines.style.arbitrary import STYLE_SIZE, Arbitrary
 from pipelines.style.bands import Plane
 from pipelines.style.finish import Finish, finished
@@ -29,6 +28,7 @@ from pipelines.style.memory import require_room
 from pipelines.style.multistyle import STYLES, MultiStyle
 from pipelines.style.painter import LEAST, MULTIPLE, Stack, paint
 from pipelines.style.photo import Photo, Pixels8, central_square, framed, open_photo
+from pipelines.style.request import StyleRequest
 from pipelines.style.styles import find_style
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pipelines.base import Event, Pipeline, Report, Turn
 from pipelines.devices import Device
-from pipelines.requests import StyleRequest
 from pipelines.style.arbitrary import Arbitrary
 from pipelines.style.multistyle import MultiStyle
 from pipelines.style.painting import Networks, Painting
+from pipelines.style.request import StyleRequest
 from pipelines.style.weights import fill, narrow
 
 

@@ -18,9 +18,9 @@ from PIL import Image, ImageOps
 from pipelines.base import Result, Scalar, Turn
 from pipelines.devices import pick_device
 from pipelines.pictures import webp
-from pipelines.requests import StyleRequest
 from pipelines.style.examples import PHOTOS
 from pipelines.style.pipeline import StylePipeline
+from pipelines.style.request import StyleRequest
 from pipelines.style.styles import ASSETS, STYLES, THUMBNAILS
 
 SIDE = 256

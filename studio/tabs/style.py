@@ -10,8 +10,8 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines.errors import StudioError
-from pipelines.requests import StyleRequest
 from pipelines.style.examples import PHOTOS, STYLE_PICTURES
+from pipelines.style.request import StyleRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of

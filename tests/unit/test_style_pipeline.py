@@ -20,12 +20,12 @@ from PIL import Image
 from pipelines.base import Cancelled, Event, Progress, Result
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.requests import StyleRequest
 from pipelines.style.arbitrary import BOTTLENECK, Transformer
 from pipelines.style.colors import LUMA, keep_colors
 from pipelines.style.memory import bytes_needed
 from pipelines.style.multistyle import STYLES, MultiStyle
 from pipelines.style.pipeline import StylePipeline
+from pipelines.style.request import StyleRequest
 from pipelines.style.styles import ASSETS
 from tests.unit.turns import FreeTurn
 
