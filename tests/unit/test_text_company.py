@@ -289,7 +289,7 @@ def test_when_the_leader_ends_another_leads(folder: Path, studio: Studio, alone:
 def test_a_cancel_ends_one_text_and_leaves_the_others_as_they_are(
     studio: Studio, alone: dict[str, str], stopped: str
 ) -> None:
-    studio.once(studio.rows(8), lambda: studio.lease.tell(stopped, "cancel"))
+    studio.once(studio.rows(3), lambda: studio.lease.tell(stopped, "cancel"))
     jobs = studio.together(**{name: REQUESTS[name] for name in "abc"})
     with pytest.raises(Cancelled):
         jobs.pop(stopped).text  # noqa: B018
@@ -301,7 +301,7 @@ def test_a_cancel_ends_one_text_and_leaves_the_others_as_they_are(
 def test_ending_one_early_keeps_its_text_and_the_others_go_on(
     studio: Studio, alone: dict[str, str], finished: str
 ) -> None:
-    studio.once(studio.rows(8), lambda: studio.lease.tell(finished, "finish"))
+    studio.once(studio.rows(3), lambda: studio.lease.tell(finished, "finish"))
     jobs = studio.together(a=REQUESTS["a"], b=REQUESTS["b"])
     text, result = jobs[finished].text, jobs[finished].events[-1]
     assert isinstance(result, Result)
@@ -315,7 +315,7 @@ def test_ending_one_early_keeps_its_text_and_the_others_go_on(
 
 @pytest.mark.parametrize("rests", ["a", "b", "c"])
 def test_a_paused_text_leaves_the_company_and_comes_back(studio: Studio, alone: dict[str, str], rests: str) -> None:
-    studio.once(studio.rows(8), lambda: studio.lease.tell(rests, "pause"))
+    studio.once(studio.rows(3), lambda: studio.lease.tell(rests, "pause"))
     jobs = studio.together(**{name: REQUESTS[name] for name in "abc"})
     paused = jobs.pop(rests)
     assert {name: job.text for name, job in jobs.items()} == {name: alone[name] for name in jobs}
@@ -390,7 +390,7 @@ def test_a_step_that_fails_costs_the_leader_his_text_and_the_others_not_a_token(
         fell.append(threading.current_thread().name)
         raise MemoryError
 
-    studio.once(studio.rows(8), fail)
+    studio.once(studio.rows(3), fail)
     jobs = studio.together(**requests)
     for job in jobs.values():
         job.ended()
