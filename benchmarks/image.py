@@ -39,7 +39,7 @@ PROMPT = "a happy blue robot cat"
 class Alone:
     """The turn of a job that nobody else shares the device with."""
 
-    finishing = called = False
+    finishing = called = interrupted = False
     workspace = Path()
     room = 0
 

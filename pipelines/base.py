@@ -28,7 +28,7 @@ ATTEMPT = "attempt"
 
 
 class Cancelled(Exception):  # noqa: N818 - it is a request of the person, not a fault
-    """Raised inside ``turn.checkpoint()`` when this job, and only this job, was cancelled."""
+    """Raised inside ``turn.checkpoint()`` when this job, and only this job, was cancelled or interrupted."""
 
 
 # --------------------------------------------------------------------------------------------- requests
@@ -301,6 +301,11 @@ class Turn(Protocol):
     @property
     def called(self) -> bool:
         """True where the person wants this job to stop or to rest. May be asked while the device is lent out."""
+
+    @property
+    def interrupted(self) -> bool:
+        """True once this job has to end for now and may go on later. The ``Cancelled`` that tells it so finds it with
+        the device in hand, to save what the last checkpoint does not have before letting that through."""
 
     @property
     def workspace(self) -> Path:

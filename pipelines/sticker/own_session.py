@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from pipelines.base import Event, Mark, Metrics, Progress, Result, Sample, Scalar, Turn
+from pipelines.base import Cancelled, Event, Mark, Metrics, Progress, Result, Sample, Scalar, Turn
 from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.sticker.own_result import Board
@@ -65,9 +65,18 @@ class OwnSession:
         self._read_at = self._save_at = self._draw_at = 0.0
         self._returned_to: Path | None = None
         self._over = False
+        self._chance: Tensor | None = None  # the random generator as it was before the step that is being taken
 
     def events(self) -> Iterator[Event]:
         """All events, the last a ``Result``."""
+        try:
+            yield from self._told()
+        except Cancelled:
+            if self.turn.interrupted:
+                self._leave()
+            raise
+
+    def _told(self) -> Iterator[Event]:
         yield from self._begin()
         while not self._over:
             self._advance()
@@ -86,8 +95,10 @@ class OwnSession:
 
     def _advance(self) -> None:
         began = self.turn.device_seconds
+        self._chance = self.trainer.stage.random.get_state()
         self.trainer.advance(self.rate * min(1.0, (1 - self.share) / COOL), self._parts, self.turn.checkpoint)
         self.trainer.seconds += self.turn.device_seconds - began
+        self._chance = None
 
     # ------------------------------------------------------------------------------------- beginning
 
@@ -205,14 +216,26 @@ class OwnSession:
 
     def _save(self) -> Iterator[Event]:
         tensors = self.trainer.state()
-        if not all(bool(torch.isfinite(tensor.sum())) for tensor in tensors.values() if tensor.is_floating_point()):
+        if not _finite(tensors):
             yield from self._go_back()
             return
-        position = Position(self.trainer.step, self.trainer.seconds, self._settings, self.rate, self.rollbacks)
         began = time.perf_counter()
         with self.turn.aside():
-            self._folder.save(position, tensors)
+            self._folder.save(self._position(), tensors)
         self._save_at = self.trainer.seconds + max(SAVE_EVERY, (time.perf_counter() - began) / SAVE_SHARE)
+
+    def _position(self) -> Position:
+        return Position(self.trainer.step, self.trainer.seconds, self._settings, self.rate, self.rollbacks)
+
+    def _leave(self) -> None:
+        """Saves what the last checkpoint does not have, as this may go on later; nothing that is unsound."""
+        tensors = self.trainer.state()
+        if self._chance is not None:  # amid a step, which is then taken again from its beginning
+            tensors["random"] = self._chance
+        unread = self.trainer.unread
+        sound = not unread or abs(self.trainer.mean_loss()) < (self._limit or LIMIT)
+        if sound and _finite(tensors):
+            self._folder.save(self._position(), tensors)
 
     # --------------------------------------------------------------------------------- going back
 
@@ -258,6 +281,10 @@ class OwnSession:
             "rollbacks": self.rollbacks,
         }
         return self.board.result(trainer.average, facts, self.turn)
+
+
+def _finite(tensors: dict[str, Tensor]) -> bool:
+    return all(bool(torch.isfinite(tensor.sum())) for tensor in tensors.values() if tensor.is_floating_point())
 
 
 def mark(key: str, sentence: str, at: int = 0, seconds: float = 0.0, **values: Scalar) -> Mark:

@@ -116,6 +116,11 @@ class Trainer:
         self.step += 1
         self._follow()
 
+    @property
+    def unread(self) -> int:
+        """Batches whose loss was not asked for."""
+        return len(self._losses)
+
     def loss(self) -> float:
         """Mean since it was asked last. Raises ``StudioError`` where it is not a number."""
         mean = self.mean_loss()

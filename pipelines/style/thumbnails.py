@@ -32,7 +32,7 @@ class OneFile:
     """A turn with nobody else there and a single file."""
 
     device_seconds = 0.0
-    finishing = called = False
+    finishing = called = interrupted = False
     room = 0
 
     def __init__(self, data: bytes) -> None:

@@ -22,7 +22,7 @@ from pipelines.training.datasets import OWN
 class AloneTurn:
     """A ``Turn`` with nobody else there. ``files`` are what a request may name, by their sha256."""
 
-    finishing = called = False
+    finishing = called = interrupted = False
     room = 256_000_000
 
     def __init__(self, workspace: Path, files: Mapping[str, bytes] | None = None) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipelines.base import Event, Progress, Result, Sample, Steered, Turn
+from pipelines.base import Cancelled, Event, Progress, Result, Sample, Steered, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.pictures import webp
@@ -75,7 +75,12 @@ class Session:
     def events(self) -> Iterator[Event]:
         """All events, the last a ``Result``."""
         with closing(TensorBoardLog(self.turn.workspace, self.loop.series)) as self._log:
-            yield from self._told()
+            try:
+                yield from self._told()
+            except Cancelled:
+                if self.turn.interrupted:
+                    yield from self._leave()
+                raise
 
     def _told(self) -> Iterator[Event]:
         yield from self._begin()
@@ -250,6 +255,18 @@ class Session:
             path = self._folder.save(position, tensors)
             self._snapshots.keep(path, position.step, position.seconds)
         self._save_at = self.loop.seconds + max(SAVE_EVERY, (time.perf_counter() - began) / SAVE_SHARE)
+
+    def _leave(self) -> Iterator[Event]:
+        """Tells and saves what the last checkpoint does not have, as this may go on later; nothing that is unsound."""
+        readings = self.loop.read()
+        position, tensors = self.loop.state()
+        if readings.spike(self._limits) is not None or not is_sound(tensors):
+            return
+        if readings.steps:
+            self._log.read(readings)
+            self._recent.append((self.loop.step, self.loop.seconds))
+            yield from metrics(readings, self._names, {}, self._rate(), None)
+        self._folder.save(position, tensors)
 
     def _heed(self) -> Iterator[Event]:
         """Does what a person asked for since the last step, and saves it before saying so."""

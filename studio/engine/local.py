@@ -84,12 +84,12 @@ class LocalEngine:
                 self.close()
 
     def close(self) -> None:
-        """Cancels everything and waits briefly; what runs is left for the service to mark interrupted."""
+        """Interrupts everything and waits briefly; what runs is left for the service to mark interrupted."""
         self._closing.set()
         with self._guard:
             threads = dict(self._threads)
         for job_id in threads:
-            self.order(Tell(job_id, "cancel"))
+            self.order(Tell(job_id, "interrupt"))
         for thread in threads.values():
             thread.join(timeout=5)
         self._ledger.evict_idle()
@@ -254,6 +254,10 @@ class EngineTurn:
     @property
     def called(self) -> bool:
         return self._hold.cancelled or self._hold.paused
+
+    @property
+    def interrupted(self) -> bool:
+        return self._hold.interrupted
 
     def checkpoint(self) -> None:
         self._lease.checkpoint(self._hold)

@@ -5,9 +5,9 @@ lock is unfair here: a training loop that gives it back takes it again before an
 times worse, measured). The lease therefore hands over: whoever lets go names the next holder.
 
 Who goes next: interactive before training, unless training has had less than its share of the time in which it wanted
-the device. Inside a class the owner with the least device time lately goes first, and of his jobs the one with the
-least. Whoever comes (back) while others are at work is owed at most ``LEAD`` seconds, so that nobody who is there
-stands still for long.
+the device; before both whoever is interrupted, for the last turn it has. Inside a class the owner with the least device
+time lately goes first, and of his jobs the one with the least. Whoever comes (back) while others are at work is owed at
+most ``LEAD`` seconds, so that nobody who is there stands still for long.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Hold:
 
     @property
     def in_line(self) -> bool:
-        return self.waiting and not self.rests and not self.cancelled
+        """An interrupted job waits for one more turn, in which it may save what it has."""
+        return self.waiting and (self.interrupted or not (self.rests or self.cancelled))
 
 
 class Lease:
@@ -105,7 +106,7 @@ class Lease:
             self._let_go(hold)
 
     def take(self, hold: Hold) -> None:
-        """Waits for the device. Raises ``Cancelled``."""
+        """Waits for the device. Raises ``Cancelled``, to an interrupted job once it holds the device."""
         with self._changed:
             self._holds.setdefault(hold.job_id, hold)  # it may have left before it found that it needs the device again
             if self._holder is not hold:
@@ -222,11 +223,13 @@ class Lease:
             self._account()
             self._hand_over()
         while self._holder is not hold:
-            if hold.cancelled:
+            if hold.cancelled and not hold.interrupted:
                 hold.waiting = False
                 raise Cancelled
             self._say_rest(hold)
             self._changed.wait()
+        if hold.interrupted:
+            raise Cancelled
         self._say_rest(hold)
 
     def _owe_little(self, hold: Hold) -> None:
@@ -270,6 +273,8 @@ class Lease:
 
     def _rank(self, hold: Hold) -> tuple[bool, float, float, int]:
         """Smallest first."""
+        if hold.interrupted:
+            return False, -1.0, 0.0, hold.arrived
         later = hold.interactive == self._training_owed()
         least = min(self._owners.get(one.owner, 0.0) for one in (hold, *hold.company))
         return later, least, hold.lately, hold.arrived

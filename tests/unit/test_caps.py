@@ -138,17 +138,20 @@ def test_a_person_over_the_cap_on_running_jobs_waits_while_another_begins(tmp_pa
 @pytest.mark.usefixtures("_members")
 def test_device_minutes_that_run_out_stop_a_training_which_can_be_resumed_later(tmp_path: Path) -> None:
     studio = open_with(tmp_path, device_minutes=10)
-    studio.jobs._dispatch.usage._day.add(OWNER, time.time() - 60, time.time(), 599.5)
     job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs._dispatch.usage._day.add(OWNER, time.time() - 60, time.time(), 599.9)
     stopped = wait_state(studio, job, "interrupted")
     assert stopped.error is not None
     assert stopped.error.key == "cap.stopped"
+    told = [one for one in studio.jobs.events(OWNER, job.id) if one.kind == "metrics"]
     with pytest.raises(Busy, match="10 is the cap"):
         studio.jobs.resume(OWNER, job.id)
     studio.caps.change("member", {"device_minutes": 20})
     studio.jobs.resume(OWNER, job.id)
     events = follow(studio, job, after=studio.jobs.events(OWNER, job.id)[-1].seq, stop=lambda one: one.kind == "mark")
     assert events[-1].data["key"] == "resumed"
+    assert events[-1].data["step"] == told[-1].data["steps"][-1] > 1, "it is saved as it was at its very last step"
     studio.jobs.cancel(OWNER, job.id)
     wait_state(studio, job, "cancelled")
     studio.close()

@@ -7,6 +7,7 @@ import itertools
 import json
 import pickle
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from pipelines.sticker.own_request import StickerTrainingRequest
 from pipelines.sticker.own_training import StickerTrainingPipeline
 from pipelines.sticker.own_weights import pack, unpack
 from pipelines.sticker.stage_flow import FlowStage
+from pipelines.sticker.trainer import Trainer
 from pipelines.sticker.transformer import StickerTransformer
 from pipelines.training.checkpoints import CheckpointFolder
 from tests.own import drawn, own_zip
@@ -149,6 +151,30 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(
     assert marks(events) == [f"resumed at step {killed_at - 1}"]
     assert same(weights(whole), weights(events))
     assert same(state(tmp_path / "whole"), state(tmp_path / "killed"))
+
+
+@pytest.mark.parametrize("where", ["between two steps", "amid a step"])
+def test_an_interrupted_training_keeps_its_last_whole_step_and_goes_on_bit_for_bit(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    whole = train(model, asked(), turn(tmp_path / "whole"))
+    stopped = turn(tmp_path / "stopped")
+    stopped.interrupted = True
+    one = pipeline(model)
+    advance = Trainer.advance
+
+    def until_the_fourth(trainer: Trainer, share: float, parts: int, pause: Callable[[], None]) -> None:
+        if trainer.step == 3:
+            stopped.cancel_after = stopped.checkpoints + 1
+        advance(trainer, share, parts, pause if where == "amid a step" else lambda: None)
+
+    monkeypatch.setattr(Trainer, "advance", until_the_fourth)
+    with pytest.raises(Cancelled):
+        list(one.run(asked(), stopped))
+    monkeypatch.undo()
+    events = train(model, asked(), turn(tmp_path / "stopped"))
+    assert marks(events) == [f"resumed at step {3 if where == 'amid a step' else 4}"]
+    assert same(weights(whole), weights(events))
 
 
 def test_a_finished_training_that_is_resumed_gives_its_result_again(model: Path, tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ import pytest
 import safetensors.torch
 import torch
 
-from pipelines.base import Cancelled, Mark, Metrics
+from pipelines.base import Cancelled, Event, Mark, Metrics
 from pipelines.durable import PARTIAL
 from pipelines.errors import StudioError
 from pipelines.training import session
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
 from pipelines.training.loop import Loop
 from pipelines.training.recipe_names import RECIPES
-from tests.unit.training_runs import CPU, generator, result, state, tiny, train, weights
+from tests.unit.training_runs import CPU, generator, pipeline, result, state, tiny, train, weights
 from tests.unit.turns import FreeTurn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +66,56 @@ def test_interrupted_anywhere_it_ends_where_it_would_have_ended(
     ends = state(whole), state(broken)
     assert ends[0].keys() == ends[1].keys()
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
+
+def test_an_interrupt_saves_the_very_step_it_comes_at_and_the_curve_has_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_every(1e9, monkeypatch)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    request = tiny(steps=40)
+    uninterrupted = train(request, FreeTurn(whole))
+    told: list[Event] = []
+    turn = FreeTurn(broken, cancel_after=25)
+    turn.interrupted = True
+    with pytest.raises(Cancelled):
+        told.extend(pipeline().run(request, turn))
+    steps = [step for event in told if isinstance(event, Metrics) for step in event.steps]
+    saved = CheckpointFolder(broken).load(CheckpointFolder(broken).paths()[0])[0].step
+    assert steps == list(range(1, saved + 1))
+    resumed = train(request, FreeTurn(broken))
+    assert [event.text for event in resumed if isinstance(event, Mark)] == [f"resumed at step {saved}"]
+    assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(uninterrupted).items())
+
+
+def test_an_interrupt_saves_nothing_that_is_unsound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance = Loop.advance
+
+    def spoiled(loop: Loop) -> None:
+        advance(loop)
+        if loop.step == 5:
+            with torch.no_grad():
+                for module in loop.recipe.modules.values():
+                    for parameter in module.parameters():
+                        parameter.fill_(torch.nan)
+
+    monkeypatch.setattr(Loop, "advance", spoiled)
+    monkeypatch.setattr(session, "READ_EVERY", 1e9)
+    save_every(1e9, monkeypatch)
+    request, turn = tiny(steps=40), FreeTurn(tmp_path)
+    running = session.Session(request, turn, CPU)
+    turn.interrupted = True
+    turn.checkpoint = lambda: stop_after(running.loop, 5)  # type: ignore[method-assign]
+    with pytest.raises(Cancelled):
+        list(running.events())
+    assert CheckpointFolder(tmp_path).load(CheckpointFolder(tmp_path).paths()[0])[0].step == 0
+
+
+def stop_after(loop: Loop, step: int) -> None:
+    if loop.step >= step:
+        raise Cancelled
 
 
 def test_a_resume_repeats_the_curve_it_lost_and_counts_its_seconds_on(

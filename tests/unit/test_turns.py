@@ -170,6 +170,38 @@ def test_a_paused_job_can_be_cancelled() -> None:
     assert worker.cancelled
 
 
+def test_an_interrupted_job_has_one_last_turn_before_everybody_else_and_is_told_with_the_device_in_hand() -> None:
+    lease = Lease()
+    keeper = lease.enter("keeper", "ann", True)
+    lease.take(keeper)
+    told: list[tuple[str, str | None]] = []
+
+    def work(hold: Hold) -> None:
+        try:
+            lease.take(hold)
+            told.append((hold.job_id, "took it"))
+        except Cancelled:
+            told.append((hold.job_id, lease.holder))
+        lease.leave(hold)
+
+    workers = []
+    for name, interactive in (("ask", True), ("train", False), ("paused", False)):
+        workers.append(threading.Thread(target=work, args=(lease.enter(name, name, interactive),), daemon=True))
+        if name == "paused":
+            lease.tell(name, "pause")
+        workers[-1].start()
+        wait_until(lambda name=name: lease._holds[name].waiting)
+    lease.tell("train", "interrupt")
+    lease.tell("paused", "interrupt")
+    assert not told, "somebody else has the device"
+    lease.checkpoint(keeper)
+    lease.leave(keeper)
+    for worker in workers:
+        worker.join(5)
+        assert not worker.is_alive()
+    assert told == [("train", "train"), ("paused", "paused"), ("ask", "took it")]
+
+
 def test_pauses_and_waits_do_not_count_as_device_time() -> None:
     clock = Clock()
     lease = Lease(clock=clock)

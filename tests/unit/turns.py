@@ -11,7 +11,9 @@ from pipelines.base import Cancelled, Scalar, Turn
 
 
 class FreeTurn:
-    """The ``Turn`` protocol with the device always free."""
+    """The ``Turn`` protocol with the device always free. Where ``interrupted`` is set, cancels are interrupts."""
+
+    interrupted = False
 
     def __init__(
         self,

@@ -20,7 +20,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the studio tells us what to do
     connection = Connection(int(sys.argv[1]))
-    options = connection.recv()
+    try:
+        options = connection.recv()
+    except (EOFError, OSError):  # the studio went before it could say anything
+        return
     if not isinstance(options, EngineOptions):
         raise TypeError(f"the first message must be EngineOptions, not {type(options).__name__}")
     sending = threading.Lock()
