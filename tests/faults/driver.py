@@ -121,7 +121,7 @@ class Driven:
         assert line, f"the studio ended by itself with {self.process.poll()}"
         answer = json.loads(line)
         if "refused" in answer:
-            raise StudioError("refused", "{text}", text=answer["refused"])
+            raise StudioError(answer["key"], "{text}", text=answer["refused"])
         return answer["answer"]
 
 
@@ -133,7 +133,7 @@ def main() -> None:
         try:
             answer = {"answer": getattr(driver, command)(*arguments)}
         except StudioError as error:
-            answer = {"refused": str(error)}
+            answer = {"refused": str(error), "key": error.key}
         print(json.dumps(answer), flush=True)  # noqa: T201
 
 
