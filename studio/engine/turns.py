@@ -26,6 +26,8 @@ HALF_LIFE = 10.0
 LEAD = 1.0
 #: device seconds of its share that training may have had beforehand, while nobody else was there
 AHEAD = 0.05
+#: device seconds of its share that training may catch up on for time in which it lent the device out itself
+BEHIND = 0.1
 
 
 @dataclass(eq=False)
@@ -39,6 +41,7 @@ class Hold:
     lately: float = 0.0  # the same, fading
     arrived: int = 0
     waiting: bool = False
+    away: bool = False  # it has lent the device out, and will want it back
     paused: bool = False
     finishing: bool = False
     cancelled: bool = False
@@ -137,9 +140,11 @@ class Lease:
     def aside(self, hold: Hold) -> Iterator[None]:
         """Lends the device out for the length of the block."""
         self.give(hold)
+        hold.away = True
         try:
             yield
         finally:
+            hold.away = False
             if hold.job_id in self._holds:
                 self.take(hold)
 
@@ -300,10 +305,14 @@ class Lease:
         self._owe_training(hold, spent)
 
     def _owe_training(self, holder: Hold, spent: float) -> None:
-        """Keeps count of the share that training is due. What it has alone is no reason to keep it waiting later."""
+        """Keeps count of the share that training is due. What it has alone is no reason to keep it waiting later, and
+        what it lends out, to draw or to save, it gets back, but for no longer than somebody who asks would mind."""
         if holder.interactive:
-            if any(other.in_line and not other.interactive for other in self._holds.values()):
+            training = [other for other in self._holds.values() if not other.interactive]
+            if any(other.in_line for other in training):
                 self._debt += self.training_share * spent
+            elif any(other.away for other in training):
+                self._debt = max(self._debt, min(self._debt + self.training_share * spent, BEHIND))
             return
         after = self._debt - (1 - self.training_share) * spent
         alone = not any(other.in_line and other.interactive for other in self._holds.values())

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.base import Cancelled
-from studio.engine.turns import AHEAD, LEAD, Hold, Lease
+from studio.engine.turns import AHEAD, BEHIND, LEAD, Hold, Lease
 from tests.unit.virtual import AsleepError, VirtualCondition, World
 
 SHARE = 0.15
@@ -170,6 +170,16 @@ def test_training_is_never_under_its_floor_while_it_wants_the_device(
         assert kept >= SHARE * 5 - AHEAD - 2 * longest, f"{kept:.2f} of 5 s from {begin:.1f}"
         begin += 0.5
     assert run.seconds({"0"}, 0, end) >= 0.9 * SHARE * end - longest
+
+
+def test_what_a_training_lends_out_to_draw_or_to_save_is_not_taken_from_its_floor_nor_caught_up_on_at_length() -> None:
+    for aside, kept in ((0.1, 0.98), (20.0, 0.0)):
+        jobs = [Asked("trainer", False, 0.0, 60, 0.05, aside), Asked("ann", True, 0.0, 600, 0.02)]
+        run = Simulation(1, jobs).run()
+        end = min(run.spells[-1][1], run.of_owner("ann")[-1][1], run.of_owner("trainer")[-1][1])
+        assert run.seconds({"0"}, 0, end) >= kept * SHARE * end - 0.05
+        mine = run.of_owner("ann")
+        assert max(begin - until for (_, until), (begin, _) in pairwise(mine)) <= BEHIND / (1 - SHARE) + 2 * 0.05
 
 
 def test_eight_jobs_of_one_person_get_no_more_of_the_device_than_one_of_anothers() -> None:
