@@ -1,14 +1,15 @@
 """Words to stickers, as a pipeline of diffusers: the same call as Stable Diffusion's, the same callbacks and files.
 
-Every picture has a generator of its own and never sees its neighbours in a batch, so a seed gives the same sticker
-alone and in company. Knows tensors and pictures; reads English (``prompts`` makes it of Chinese).
+Every picture has a generator of its own and never sees its neighbours in a batch. Where the number of rows would change
+how a product is added up each is computed by itself (the sentence's reading, the decoding), so that a seed gives the
+same sticker alone and in company. Knows tensors and pictures; reads English (``prompts`` makes it of Chinese).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,10 +23,11 @@ from pipelines.sticker.autoencoder import StickerAutoencoder
 from pipelines.sticker.drawings import LARGE, STYLES
 from pipelines.sticker.network import Assembled
 from pipelines.sticker.pairs import from_signed
-from pipelines.sticker.text import Text, encode, joined
+from pipelines.sticker.text import Text, encode_each, joined
 from pipelines.sticker.transformer import StickerTransformer
 from pipelines.sticker.upscaler import StickerUpscaler
 
+T = TypeVar("T")
 Callback = Callable[[Any, int, Any, dict[str, Tensor]], dict[str, Tensor]]
 
 
@@ -92,12 +94,12 @@ class StickerPipeline(Assembled):
     def __call__(
         self,
         prompt: str | Sequence[str],
-        style: str | None = None,
+        style: str | Sequence[str | None] | None = None,
         height: int = LARGE,
         width: int = LARGE,
         num_inference_steps: int = 24,
         guidance_scale: float = 4.0,
-        negative_prompt: str | None = None,
+        negative_prompt: str | Sequence[str] | None = None,
         num_images_per_prompt: int = 1,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: Tensor | None = None,
@@ -111,18 +113,19 @@ class StickerPipeline(Assembled):
         ``style``: one of ``STYLES``, or None for whichever the sentence suggests. ``guidance_scale``: how much the
         difference that sentence and style make is enlarged, from 1 on (Ho and Salimans 2022); with ``negative_prompt``
         it is the difference to that, in no style. ``latents`` [B, 16, 8, 8] take the place of the noise.
-        ``output_type``: "pil", "pt" or "latent". Raises ``StudioError`` for a size other than 256 x 256 and a style
-        there is not.
+        Style and negative prompt may be given for each sentence. ``output_type``: "pil", "pt" or "latent". Raises
+        ``StudioError`` for a size other than 256 x 256 and a style there is not.
         """
         del callback_on_step_end_tensor_inputs  # there are only the latents
-        self._check(style, width, height)
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        prompts = [each for each in prompts for _ in range(num_images_per_prompt)]
+        prompts = _each([prompt] if isinstance(prompt, str) else prompt, num_images_per_prompt)
+        chosen = _each(_of_all(style, len(prompts) // num_images_per_prompt), num_images_per_prompt)
+        avoided = _each(_of_all(negative_prompt, len(prompts) // num_images_per_prompt), num_images_per_prompt)
+        self._check(chosen, width, height)
         self._interrupt, self._guidance = False, guidance_scale
-        said = encode(self.tokenizer, self.text_encoder, prompts)
-        unsaid = self._unsaid(said, negative_prompt, len(prompts))
-        number = len(STYLES) if style is None else STYLES.index(style)
-        styles = torch.full((len(prompts),), number, device=self._execution_device)
+        said = encode_each(self.tokenizer, self.text_encoder, prompts)
+        unsaid = self._unsaid(said, avoided)
+        numbers = [len(STYLES) if each is None else STYLES.index(each) for each in chosen]
+        styles = torch.tensor(numbers, device=self._execution_device)
         latents = self._noise(len(prompts), generator) if latents is None else latents.to(self._execution_device)
         latents = self._denoise(latents, said, unsaid, styles, num_inference_steps, callback_on_step_end)
         images = self._drawn(latents, output_type)
@@ -130,12 +133,13 @@ class StickerPipeline(Assembled):
 
     # ----------------------------------------------------------------------------------------- steps
 
-    def _check(self, style: str | None, width: int, height: int) -> None:
-        if style is not None and style not in STYLES:
+    def _check(self, styles: Sequence[str | None], width: int, height: int) -> None:
+        unknown = [style for style in styles if style is not None and style not in STYLES]
+        if unknown:
             raise StudioError(
                 "sticker.style",
                 "There is no drawing style {style}; there are {styles}.",
-                style=style[:40],
+                style=unknown[0][:40],
                 styles=", ".join(STYLES),
             )
         if (width, height) != (LARGE, LARGE):
@@ -153,10 +157,14 @@ class StickerPipeline(Assembled):
         found: Tensor = randn_tensor(shape, generator, self._execution_device, torch.float32)
         return found
 
-    def _unsaid(self, said: Text, negative: str | None, count: int) -> Text:
-        if negative:
-            return encode(self.tokenizer, self.text_encoder, [negative] * count)
-        return Text(torch.zeros_like(said.states), torch.zeros_like(said.pooled), torch.zeros_like(said.mask))
+    def _unsaid(self, said: Text, negatives: Sequence[str | None]) -> Text:
+        """What each picture is led away from: its negative prompt, or no sentence at all."""
+        if not any(negatives):
+            return Text(torch.zeros_like(said.states), torch.zeros_like(said.pooled), torch.zeros_like(said.mask))
+        read = encode_each(self.tokenizer, self.text_encoder, [negative or "" for negative in negatives])
+        given = torch.tensor([bool(negative) for negative in negatives], device=said.mask.device)
+        states, pooled = given[:, None, None] * read.states, given[:, None] * read.pooled
+        return Text(states, pooled, given[:, None] & read.mask)
 
     def _denoise(
         self, latents: Tensor, said: Text, unsaid: Text, styles: Tensor, steps: int, callback: Callback | None
@@ -190,16 +198,37 @@ class StickerPipeline(Assembled):
 
     def _predicted(self, latents: Tensor, time: Tensor, text: Text, styles: Tensor) -> Tensor:
         dtype, times = self.transformer.dtype, time.expand(len(latents))
+        pictures = len(latents) // (2 if self.do_classifier_free_guidance else 1)
         found: Tensor = self.transformer(
-            latents.to(dtype), times, text.states.to(dtype), text.mask, text.pooled.to(dtype), styles, return_dict=False
+            latents.to(dtype),
+            times,
+            text.states.to(dtype),
+            text.mask,
+            text.pooled.to(dtype),
+            styles,
+            return_dict=False,
+            apart=pictures,
         )
         return found.float()
 
     def _drawn(self, latents: Tensor, output_type: str) -> list[Image.Image] | Tensor:
         if output_type == "latent":
             return latents
-        small = self.vae.draw(latents.to(self.vae.dtype)).clamp(-1, 1)
-        large: Tensor = self.upscaler(small.to(self.upscaler.dtype), return_dict=False).float().clamp(-1, 1)
+        large = torch.cat([self._large(latents[row : row + 1]) for row in range(len(latents))])
         if output_type == "pt":
             return large
         return [Image.fromarray(picture) for picture in np.asarray(from_signed(large).cpu())]
+
+    def _large(self, latents: Tensor) -> Tensor:
+        small = self.vae.draw(latents.to(self.vae.dtype)).clamp(-1, 1)
+        found: Tensor = self.upscaler(small.to(self.upscaler.dtype), return_dict=False).float().clamp(-1, 1)
+        return found
+
+
+def _each(given: Sequence[T], times: int) -> list[T]:
+    return [each for each in given for _ in range(times)]
+
+
+def _of_all(given: str | Sequence[T] | None, count: int) -> Sequence[str | T | None]:
+    """One for each of ``count`` sentences, where one for all is a choice."""
+    return [given] * count if given is None or isinstance(given, str) else given

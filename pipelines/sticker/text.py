@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,18 @@ def encode(tokenizer: Any, encoder: Any, captions: Sequence[str], longest: int =
     states = states * mask.unsqueeze(-1).to(states.dtype)
     mean = states.float().sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
     return Text(states, normalize(mean, dim=-1), mask.bool())
+
+
+def encode_each(tokenizer: Any, encoder: Any, sentences: Sequence[str]) -> Text:
+    """The same, one sentence at a time: what one is to the model does not depend on which others are read with it.
+
+    Only where one is longer than ``TOKENS`` are the others filled up to its length.
+    """
+    known = {sentence: encode(tokenizer, encoder, [sentence]) for sentence in dict.fromkeys(sentences)}
+    return reduce(joined, (known[sentence] for sentence in sentences))
+
+
+def length(tokenizer: Any, sentence: str) -> int:
+    """How many tokens ``sentence`` takes in a batch, those it is filled up with among them."""
+    words = tokenizer(sentence, truncation=True, max_length=LONGEST)["input_ids"]
+    return max(TOKENS, len(words))

@@ -45,12 +45,12 @@ class Block(nn.Module):
         self.down = nn.Linear(inner, width, bias=False)
         self.sharp = nn.Parameter(torch.ones(2, HEAD))
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """``x`` [B, T, width]; ``condition`` [B, 6, width]."""
+    def forward(self, x: Tensor, condition: Tensor, apart: int = 1) -> Tensor:
+        """``x`` [B, T, width]; ``condition`` [B, 6, width]; ``apart`` as for the whole network."""
         parts = (condition + self.table).to(x.dtype).unsqueeze(2).unbind(1)  # six of [B, 1, width]
         x = x + parts[2] * self._attend(_norm(x) * (1 + parts[0]) + parts[1])
         value, gate = self.up(_norm(x) * (1 + parts[3]) + parts[4]).chunk(2, -1)
-        out: Tensor = x + parts[5] * self.down(F.silu(gate) * value)
+        out: Tensor = x + parts[5] * _by_picture(self.down, F.silu(gate) * value, apart)
         return out
 
     def _attend(self, x: Tensor) -> Tensor:
@@ -61,6 +61,12 @@ class Block(nn.Module):
         seen = torch.softmax((q @ k.transpose(-1, -2)) / HEAD**0.5, -1) @ v
         out: Tensor = self.out(seen.transpose(1, 2).reshape(count, length, width))
         return out
+
+
+def _by_picture(layer: nn.Module, x: Tensor, apart: int) -> Tensor:
+    """``layer`` of ``x``, of one picture's rows at a time."""
+    found: Tensor = layer(x) if apart == 1 else torch.cat([layer(rows) for rows in x.chunk(apart)])
+    return found
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -117,12 +123,15 @@ class StickerTransformer(Network):
         pooled: Tensor,
         style: Tensor,
         return_dict: bool = True,
+        apart: int = 1,
     ) -> Velocity | Tensor:
         """Velocity at ``hidden_states`` [B, 16, 8, 8].
 
         ``timestep`` [B] in 0..1, 1 is noise; ``encoder_hidden_states`` [B, T, 384] with ``encoder_mask`` [B, T];
         ``pooled`` [B, 384]; ``style`` [B], the number of a drawing style or ``styles`` for any. No sentence: an
-        all-false mask and a zero ``pooled``.
+        all-false mask and a zero ``pooled``. ``apart``: how many pictures the batch is for, where each must come out as
+        it would alone. The order in which a matrix product adds up a long sum may depend on how many rows it has: on a
+        CPU, in bfloat16, that makes other stickers from 512 terms on. Such products are then taken picture by picture.
         """
         count, channels, edge, _ = hidden_states.shape
         known = self.time(_waves(timestep).to(hidden_states.dtype)) + self.sentence(pooled) + self.style(style)
@@ -132,14 +141,14 @@ class StickerTransformer(Network):
 
         x = self.enter(hidden_states.flatten(2).transpose(1, 2)) + self.places
         for block in self.first:
-            x = block(x, outer)
+            x = block(x, outer, apart)
         words = torch.where(encoder_mask.unsqueeze(-1), self.words(encoder_hidden_states), self.no_word.to(x.dtype))
-        middle = torch.cat([self.merge(_merged(x, edge)), words], 1)
+        middle = torch.cat([_by_picture(self.merge, _merged(x, edge), apart), words], 1)
         for block in self.middle:
-            middle = block(middle, inner)
+            middle = block(middle, inner, apart)
         x = x + _spread(self.split(_norm(middle[:, : (edge // 2) ** 2])), edge)
         for block in self.last:
-            x = block(x, outer)
+            x = block(x, outer, apart)
         scale, shift = self.to_end(known).unsqueeze(1).chunk(2, -1)
         x = self.leave(_norm(x) * (1 + scale) + shift)
         found = x.transpose(1, 2).reshape(count, channels, edge, edge)

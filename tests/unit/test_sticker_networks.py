@@ -10,7 +10,7 @@ import torch
 from pipelines.errors import StudioError
 from pipelines.sticker.pipeline import StickerPipeline
 from pipelines.sticker.text import TOKENS, encode
-from pipelines.sticker.transformer import StickerTransformer, parameters_of
+from pipelines.sticker.transformer import Block, StickerTransformer, parameters_of
 from pipelines.sticker.upscaler import StickerUpscaler, bicubic, psnr
 from tests.stickers import tiny_stickers
 
@@ -64,6 +64,46 @@ def test_a_callback_sees_every_step_and_may_end_the_loop(pipe: StickerPipeline) 
     pipe("a cat", num_inference_steps=5, generator=seeded(1), callback_on_step_end=after)
     assert seen == [0, 1, 2]
     assert pipe.num_timesteps == 5
+
+
+@pytest.mark.parametrize(("width", "rows"), [(192, 64), (192, 128), (384, 32), (384, 64)])
+@pytest.mark.usefixtures("one_thread")
+def test_a_block_of_the_shipped_size_takes_each_picture_as_it_would_alone(width: int, rows: int) -> None:
+    """In bfloat16 a sum of 512 terms and more came out otherwise for another number of rows: other stickers."""
+    torch.manual_seed(0)
+    block = Block(width).to(torch.bfloat16)
+    torch.nn.init.normal_(block.table)
+    x, condition = torch.randn(32, rows, width).bfloat16(), torch.randn(32, 6, width).bfloat16()
+    with torch.no_grad():
+        together = block(x, condition, apart=32)
+        alone = [block(x[row : row + 1], condition[row : row + 1])[0] for row in range(32)]
+    assert torch.equal(together, torch.stack(alone))
+
+
+def test_several_sentences_each_with_its_style_and_negative_prompt_are_what_each_is_alone(
+    pipe: StickerPipeline,
+) -> None:
+    asked = [("cat", "glossy", ""), ("a dog in the house", None, "red"), ("cat", "flat", "house of a dog")]
+    prompts, styles, negatives = (list(each) for each in zip(*asked, strict=True))
+    together = pipe(
+        prompts,
+        style=styles,
+        negative_prompt=negatives,
+        num_inference_steps=3,
+        generator=seeded(0, 1, 2),
+        output_type="pt",
+    ).images
+    for row, (prompt, style, negative) in enumerate(asked):
+        alone = pipe(
+            prompt,
+            style=style,
+            negative_prompt=negative or None,
+            num_inference_steps=3,
+            generator=seeded(row),
+            output_type="pt",
+        ).images
+        assert (together[row] - alone[0]).abs().max() < 1e-4
+    assert (together[0] - together[2]).abs().max() > 1e-3
 
 
 def test_a_style_there_is_not_and_another_size_are_refused_with_the_rule(pipe: StickerPipeline) -> None:
