@@ -34,9 +34,11 @@ async def stream(client: httpx.AsyncClient, name: str, *values: Any) -> Any:
     asked = await client.post(f"/gradio_api/call/{name}", json={"data": list(values)})
     event = asked.raise_for_status().json()["event_id"]
     async with client.stream("GET", f"/gradio_api/call/{name}/{event}") as lines:
+        failed = False
         async for line in lines.aiter_lines():
-            if line.startswith("event: error"):
-                raise RuntimeError(f"{name} failed")
+            failed = failed or line.startswith("event: error")
+            if failed and line.startswith("data: "):
+                raise RuntimeError(f"{name} failed: {line[6:]}")
             if line.startswith("data: ") and line != "data: null":
                 yield json.loads(line[6:])
 

@@ -30,6 +30,9 @@ from studio.engine.turns import Lease
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs
 
+#: stands in where nothing can be fetched
+RANDOM = "random-100m"
+
 PROMPTS = (
     "Once upon a time there was an old lighthouse keeper who",
     "The history of the bicycle begins in",
@@ -49,7 +52,8 @@ def streams(data: Path, threads: int, tokens: int, rounds: int) -> dict[str, flo
     """
     device = pick_device("cpu", threads)
     torch.set_num_threads(threads)
-    folder, model = _model(data)
+    model = text_model(data)
+    folder = _folder(data, model)
     ours, plain = Ours(folder, device), Plain(folder, device)
     for rival in (ours.rate, plain.rate):
         rival(PROMPTS, 4)  # warms up; the first company is also proven then
@@ -162,17 +166,27 @@ def _rate(write: Callable[[int], int], texts: int) -> float:
 # ------------------------------------------------------------------------------------------- the model
 
 
-def _model(data: Path) -> tuple[Path, str]:
-    """A folder in safetensors, and what to call the model in it."""
+def text_model(data: Path) -> str:
+    """Which model of the catalogue texts are asked of; it is in ``data`` afterwards, ready to load."""
     catalog = Catalog(ASSETS, data)
     entry = catalog.resolve("", "text")
     try:
-        weights = catalog.fetch(entry)
+        gguf = find_gguf(catalog.fetch(entry))
+        if gguf is not None:
+            unpacked(gguf, lambda *_: None)
     except (OSError, StudioError) as error:
         print(f"{entry.name} cannot be fetched ({error}); random weights instead", flush=True)
-        return _random(data / "random-100m"), "random weights, 100 M"
+        known = catalog.named(RANDOM)
+        return (known or catalog.add(_random(data / RANDOM), RANDOM)).name
+    return entry.name
+
+
+def _folder(data: Path, name: str) -> Path:
+    """The model's files in safetensors."""
+    catalog = Catalog(ASSETS, data)
+    weights = catalog.path(catalog.resolve(name, "text"))
     gguf = find_gguf(weights)
-    return (weights if gguf is None else unpacked(gguf, lambda *_: None)), entry.name
+    return weights if gguf is None else unpacked(gguf, lambda *_: None)
 
 
 def _random(folder: Path) -> Path:
