@@ -50,6 +50,15 @@ class Autoencoder(nn.Module):
         self.encoder = Encoder(shape)
         self.generator = UpsamplingGenerator(shape)
 
+    def forward(self, pictures: Tensor, labels: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``pictures`` (B, C, S, S) by way of codes drawn with ``noise`` (B, latent), as ``decode`` makes them.
+
+        With them the means and log variances of the codes, (B, latent), all as float32.
+        """
+        means, spreads = (part.float() for part in self.encoder(pictures, labels))
+        codes = means + (spreads / 2).exp() * noise
+        return self.decode(codes, labels).float(), means, spreads
+
     def decode(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Codes (B, latent) as pictures (B, C, S, S) before tanh: half the log odds of each pixel's being white."""
         return self.generator.logits(codes, labels)

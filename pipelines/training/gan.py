@@ -75,7 +75,7 @@ class Gan(Recipe):
         """See ``Recipe``."""
         self._discriminator.eval()  # a spectral layer would move on
         with self._arithmetic():
-            found = self._verdicts(pictures, labels)
+            found = self._verdicts(pictures, labels, self._discriminator)
         self._discriminator.train()
         return found.float()
 
@@ -114,7 +114,7 @@ class Gan(Recipe):
     def _make(self, purpose: str, number: int, batch: Batch) -> Tensor:
         noise = self.randomness.noise(purpose, number, len(batch.real), self.shape.latent)
         with self._arithmetic():
-            fake: Tensor = self._generator(noise, batch.labels)
+            fake: Tensor = self._network("g")(noise, batch.labels)
         return fake.float()
 
     def _teach_once_more(self, turn: int, count: int) -> None:
@@ -156,11 +156,13 @@ class Gan(Recipe):
                 on_real, on_fake = self._verdicts(batch.real, batch.labels), self._verdicts(fake, batch.labels)
         return on_real.float(), on_fake.float()
 
-    def _verdicts(self, pictures: Tensor, labels: Tensor | None) -> Tensor:
+    def _verdicts(
+        self, pictures: Tensor, labels: Tensor | None, network: Callable[..., Tensor] | None = None
+    ) -> Tensor:
         """Logits of one or several batches of ``pictures``, each of the classes ``labels``."""
         if labels is not None:
             labels = labels.repeat(len(pictures) // len(labels))
-        verdicts: Tensor = self._discriminator(pictures, labels)
+        verdicts: Tensor = (network or self._network("d"))(pictures, labels)
         return verdicts
 
     def _penalty(self, turn: int, batch: Batch, fake: Tensor) -> Tensor | float:
@@ -172,7 +174,8 @@ class Gan(Recipe):
             return 0.0
         drawn = self.randomness.generator("between", turn)
         shares = torch.rand(len(fake), generator=drawn, device=self._place)
-        value = penalty.measure(lambda pictures: self._verdicts(pictures, batch.labels), batch.real, fake, shares)
+        judge = self._discriminator  # as written: its slope is differentiated again
+        value = penalty.measure(lambda some: self._verdicts(some, batch.labels, judge), batch.real, fake, shares)
         if "penalty" in self.memory:  # one that was added is in no curve
             self.memory["penalty"].copy_(value.detach())
         return penalty.factor * self.dials.gamma * every * value

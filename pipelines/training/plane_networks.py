@@ -92,6 +92,15 @@ class PointAutoencoder(nn.Module):
         self.encoder = PointEncoder(shape)
         self.generator = PointGenerator(shape)
 
+    def forward(self, points: Tensor, labels: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``points`` (B, 2, 1, 1) by way of codes drawn with ``noise`` (B, latent), as ``decode`` makes them.
+
+        With them the means and log variances of the codes, (B, latent), all as float32.
+        """
+        means, spreads = (part.float() for part in self.encoder(points, labels))
+        codes = means + (spreads / 2).exp() * noise
+        return self.decode(codes, labels).float(), means, spreads
+
     def decode(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Codes (B, latent) as points (B, 2, 1, 1)."""
         points: Tensor = self.generator(codes, labels)

@@ -6,7 +6,8 @@ Its state is named tensors and nothing else: that is what a checkpoint holds, an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,8 @@ class Recipe(ABC):
         self.optimizers: dict[str, torch.optim.Adam] = {}
         #: further tensors that the next step depends on
         self.memory: dict[str, Tensor] = {}
+        #: networks as steps call them where they were compiled, by name
+        self._compiled: dict[str, Callable[..., Any]] = {}
         self._place = device.torch_device
         # half the time of a step on CPUs that have it; float16 would need loss scaling, so others stay at float32
         self._half = device.dtype == "bfloat16"
@@ -54,6 +57,17 @@ class Recipe(ABC):
     def alone(self, side: str, step: int, number: int) -> None:
         """The update ``number`` of ``side``, g or d, alone after ``step`` steps, for recipes that have two sides."""
         raise ValueError(f"{self.request.recipe} has no side {side} that could learn alone at step {step} ({number})")
+
+    def compile(self, backend: str) -> None:
+        """Lets the networks that learn be compiled at the next step; their weights stay where they are.
+
+        Steps are then computed in another order of sums. Penalties and what is shown go on as written.
+        """
+        self._compiled = {name: torch.compile(self.modules[name], backend=backend) for name in self.optimizers}
+
+    def _network(self, name: str) -> Callable[..., Any]:
+        """The network ``name`` as a step calls it."""
+        return self._compiled.get(name, self.modules[name])
 
     @property
     @abstractmethod

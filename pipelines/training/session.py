@@ -26,6 +26,8 @@ from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.requests import TrainingRequest
 from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
+from pipelines.training.compiling import BACKEND, worth_a_trial
+from pipelines.training.compiling import trial as compile_trial
 from pipelines.training.data import DataSet, own_data
 from pipelines.training.event_log import TensorBoardLog
 from pipelines.training.fit import Choice, trial
@@ -51,7 +53,7 @@ class Session:
     """State of one run. ``events`` may be called once."""
 
     def __init__(self, request: TrainingRequest, turn: Turn, device: Device) -> None:
-        self.turn = turn
+        self.turn, self._device = turn, device
         self._folder = CheckpointFolder(turn.workspace)
         self._folder.sweep()
         self._snapshots = Snapshots(turn.workspace, turn.room)
@@ -159,9 +161,25 @@ class Session:
                 "width {width}, batch {batch}, averaging {averaging}, cooling {cooling} chosen: {rate} steps a second",
                 **found,
             )
+        yield from self._compile()
         yield Steered(self.loop.values)
         yield self._progress()
         yield self._draw()
+
+    def _compile(self) -> Iterator[Event]:
+        """Goes on with compiled networks where a trial finds that they pay; says so, and why not where they fail."""
+        if not worth_a_trial(self.loop.request, self._device):
+            return
+        try:
+            with self.turn.aside():  # the processor compiles: meanwhile others may have the device
+                found = compile_trial(self.loop.request, self._device, self.loop.data)
+        except Exception as error:  # noqa: BLE001 - a machine without a compiler trains as well, a little slower
+            yield mark(self.loop, "uncompiled", "networks not compiled ({reason})", reason=str(error)[:120])
+            return
+        if found.pays:
+            self.loop.recipe.compile(BACKEND)
+            gain = round(found.written / found.compiled, 2)
+            yield mark(self.loop, "compiled", "networks compiled: {gain} times the steps a second", gain=gain)
 
     def _branch(self, digest: str) -> Iterator[Event]:
         """From the snapshot of another training, with the settings of this one."""

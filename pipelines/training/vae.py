@@ -45,9 +45,7 @@ class Vae(Recipe):
         pictures, labels = self.data.batch(rows), self.labels(rows)
         noise = self.randomness.noise("code", step, len(pictures), self.shape.latent)
         with self._arithmetic():
-            means, spreads = (part.float() for part in self._live.encoder(pictures, labels))
-            codes = means + (spreads / 2).exp() * noise
-            made = self._live.decode(codes, labels).float()
+            made, means, spreads = self._network("vae")(pictures, labels, noise)
         copied = distance(made, pictures) if self.shape.plane else reconstruction(made, pictures)
         apart = divergence(means, spreads)
         dials = self.dials

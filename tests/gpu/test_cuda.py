@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipelines.devices import pick_device
+from pipelines.requests import TrainingRequest
 from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
@@ -59,3 +60,11 @@ def test_a_photo_is_painted_the_same_on_the_gpu_as_on_the_cpu(tmp_path: Path) ->
             painted.append(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255)
         studio.close()
     assert np.abs(painted[0] - painted[1]).mean() < 0.01
+
+
+def test_compiled_networks_learn_on_the_gpu_and_a_trial_says_what_they_save() -> None:
+    from pipelines.training.compiling import trial
+    from pipelines.training.data import load_dataset
+
+    found = trial(TrainingRequest(seconds=60), pick_device("cuda"), load_dataset("fashion-mnist"))
+    assert 0 < found.compiled < found.written, f"{found.delay:.1f} s to compile, for slower steps"
