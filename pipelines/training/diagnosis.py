@@ -34,6 +34,7 @@ from pipelines.training.fixes import (
 )
 from pipelines.training.signals import FIRST, MATURE, Measured, Signals
 
+HEAVY = 10.0  # a weight of the penalty that may be all that is amiss
 RECENT = 300  # steps for which a return to an earlier state is news
 
 
@@ -86,19 +87,25 @@ def d_lost(signals: Signals, already: bool) -> Finding | None:
         return None
     if not signals.is_far(far, 10):
         return None
-    fixes = some(hasten_d(signals), balance_updates(signals), more_d_steps(signals), lower_gamma(signals))
-    return Finding("d_lost", {"apart": _percent(apart)}, fixes)
+    return Finding("d_lost", {"apart": _percent(apart)}, _wake_d(signals))
+
+
+def _wake_d(signals: Signals) -> tuple[Fix, ...]:
+    """A heavy penalty keeps it flat, whatever else is done."""
+    others = hasten_d(signals), balance_updates(signals), more_d_steps(signals)
+    return some(lower_gamma(signals), *others) if float(signals.settings.get("gamma", 0)) >= HEAVY else some(*others)
 
 
 def g_silent(signals: Signals, already: bool) -> Finding | None:
-    """The generator's gradient is a fiftieth of what it was."""
+    """The generator's gradient is a fiftieth of what it was: D is either too sure of itself or says nothing at all."""
     usual, recent = signals.usual.get("generator_gradient"), signals.recent.get("generator_gradient")
     if not usual or not recent or signals.step < FIRST:
         return None
     share = median(recent) / usual
     if share > (0.04 if already else 0.02):
         return None
-    fixes = some(slow_d(signals), balance_updates(signals), blur(signals), raise_gamma(signals))
+    sure = some(slow_d(signals), balance_updates(signals), blur(signals), raise_gamma(signals))
+    fixes = sure if signals.apart is None or signals.apart >= 0.6 else _wake_d(signals)
     return Finding("g_silent", {"share": float(f"{100 * share:.2g}")}, fixes)
 
 
@@ -179,7 +186,7 @@ def kl_collapsed(signals: Signals, already: bool) -> Finding | None:
     if active > (1.0 if already else 0.5) and kl > (1.0 if already else 0.5):
         return None
     fixes = some(lower_beta(signals), longer_warmup(signals), free_bits(signals))
-    return Finding("kl_collapsed", {"active": round(active), "units": signals.units, "kl": _short(kl)}, fixes)
+    return Finding("kl_collapsed", {"active": round(active), "units": signals.units, "kl": _nats(kl)}, fixes)
 
 
 def diverged(signals: Signals, already: bool) -> Finding | None:
@@ -196,8 +203,8 @@ CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
     "diverged": (diverged, ("worse", "stalled")),
     "kl_collapsed": (kl_collapsed, ("few_classes", "alike", "worse", "stalled")),
     "d_wins": (d_wins, ("stalled",)),
-    "d_lost": (d_lost, ()),
-    "g_silent": (g_silent, ()),
+    "d_lost": (d_lost, ("stalled",)),
+    "g_silent": (g_silent, ("stalled",)),
     "few_classes": (few_classes, ("alike", "stalled")),
     "alike": (alike, ("stalled",)),
     "copying": (copying, ()),
@@ -231,7 +238,7 @@ def all_well(signals: Signals) -> Finding:
     if signals.step < MATURE or not any(signals.recent.values()):
         return Finding("early", {"steps": MATURE})
     if "active_units" in signals.recent:
-        active, kl = round(signals.mean("active_units")), _short(signals.mean("kl"))
+        active, kl = round(signals.mean("active_units")), _nats(signals.mean("kl"))
         return Finding("well_code", {"active": active, "units": signals.units, "kl": kl})
     return _fair_game(signals)
 
@@ -268,9 +275,13 @@ def _percent(share: float) -> int:
     return round(100 * share)
 
 
-def _short(value: float) -> float:
-    """Three digits, two after the point: more is noise."""
+def _nats(value: float) -> float:
     return round(float(f"{value:.3g}"), 2)
+
+
+def _short(value: float) -> float:
+    """Three digits, two after the point: more is noise. Points in the plane are hundredths apart."""
+    return round(float(f"{value:.3g}"), 2) if abs(value) >= 0.1 else round(value, 3)
 
 
 def changed(before: Sequence[Finding], now: Sequence[Finding]) -> bool:

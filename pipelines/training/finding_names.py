@@ -99,8 +99,8 @@ FINDINGS = {
             "note",
             "It no longer gets better",
             "不再变好",
-            "Fréchet distance {now}; it was {best} at step {step} already.",
-            "Fréchet 距离 {now}；第 {step} 步时就已经是 {best}。",
+            "Fréchet distance {now}; the {best} of step {step} has hardly been bettered since.",
+            "Fréchet 距离 {now}；第 {step} 步的 {best} 之后几乎没有再变好。",
         ),
         FindingInfo(
             "kl_collapsed",
@@ -115,7 +115,7 @@ FINDINGS = {
             "warning",
             "It diverged",
             "训练发散了",
-            "It went back {count} times, and learns at {share} % of the rate that was asked for.",
+            "Returns to an earlier state so far: {count}. It learns at {share} % of the rate that was asked for.",
             "已退回 {count} 次，现在只用所设学习率的 {share}%。",
         ),
         FindingInfo(

@@ -121,4 +121,4 @@ def free_bits(signals: Signals) -> Fix | None:
 
 
 def lower_gamma(signals: Signals) -> Fix | None:
-    return times("lower_gamma", signals, "gamma", 0.5, 100)
+    return times("lower_gamma", signals, "gamma", 0.1, 100)

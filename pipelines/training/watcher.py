@@ -28,7 +28,7 @@ from pipelines.training.signals import WINDOW, Measured, Signals
 
 MEASURE_EVERY, MEASURE_FIRST = 3.0, 1.0  # seconds of training
 MEASURE_STEPS = 20  # before these there is nothing to see
-MEASURE_SHARE = 0.03  # of the time, at most
+MEASURE_SHARE = 0.02  # of the time, at most
 JUDGE_EVERY, JUDGE_STEPS = 1.0, 10  # at least so many seconds and steps between two looks
 BEGINS, ENDS = 2, 3  # looks in a row after which a finding is there, or gone
 TELL_EVERY = 5.0  # seconds between two values of the same findings

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.requests import TrainingRequest
+from pipelines.training.datasets import dataset_info, size_of
 from pipelines.training.diagnosis import CONDITIONS, Finding, all_well, begun, changed, findings, once_each
 from pipelines.training.finding_names import FINDINGS, FIXES, filled
 from pipelines.training.recipe_names import RECIPES
@@ -19,7 +20,7 @@ from pipelines.training.signals import FIRST, MATURE, Measured, Signals
 from studio.tabs.diagnosis import said
 
 RECORDED = Path(__file__).parent / "recorded"
-HEALTHY = ("r1", "r3gan", "hinge", "lsgan", "wgan", "vae")
+HEALTHY = ("r1", "r3gan", "hinge", "lsgan", "wgan", "vae", "ring")
 FIGURES = {"frechet": 2.0, "floor": 0.6, "classes": 10.0, "effective_classes": 9.0, "diversity": 0.9, "novelty": 1.5}
 
 
@@ -27,7 +28,9 @@ def replayed(name: str) -> Iterator[tuple[Signals, tuple[Finding, ...]]]:
     """Every ten steps of a recorded training what was known, and what is found; values are means of ten steps."""
     run = json.loads((RECORDED / f"{name}.json").read_text())
     request = TrainingRequest.parse({"steps": 1000, **run["settings"]})
-    settings = {one: getattr(request, one) for one in RECIPES[request.recipe].steerable}
+    asked = {one: getattr(request, one) for one in RECIPES[request.recipe].steerable}
+    when, steered = run.get("later") or (0, {})
+    classes, features = len(dataset_info(request.dataset).classes), 2 if size_of(request.dataset) == 1 else 64
     usual: dict[str, float] = {}
     already: frozenset[str] = frozenset()
     for last in range(1, len(run["values"]) + 1):
@@ -37,7 +40,9 @@ def replayed(name: str) -> Iterator[tuple[Signals, tuple[Finding, ...]]]:
         if not usual and step >= 70:
             usual = {one: median(values) for one, values in recent.items()}
         measured = [Measured(one["step"], one) for one in run["measured"] if one["step"] <= step]
-        signals = Signals(step, last / len(run["values"]), recent, measured, settings, usual, classes=10, units=16)
+        settings = asked | (steered if step > when else {})
+        more: dict[str, Any] = {"classes": classes, "units": request.latent, "features": features}
+        signals = Signals(step, last / len(run["values"]), recent, measured, settings, usual, **more)
         found = findings(signals, already)
         already = frozenset(one.key for one in found)
         yield signals, found
@@ -50,6 +55,23 @@ def test_a_healthy_training_raises_no_alarm(name: str) -> None:
     last = all_well(replay[-1][0])
     assert last.severity == "good"
     assert [all_well(signals).key for signals, _ in replay if signals.step < MATURE] == ["early"] * (MATURE // 10 - 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "fixes"),
+    [
+        ("classic-ring", "few_classes", []),
+        ("classic-grid", "few_classes", []),
+        ("d-asleep", "d_lost", [{"d_rate": 0.002}, {"sample_balance": True}, {"d_steps": 2}]),
+        ("d-flat", "g_silent", [{"gamma": 10.0}, {"d_rate": 2.0}, {"sample_balance": True}]),
+        ("d-falls-asleep", "worse", [{"learning_rate": 0.0005}, {"gamma": 2.0}]),
+        ("frozen", "stalled", [{"learning_rate": 5e-8}]),
+    ],
+)
+def test_a_training_made_to_fail_is_said_to_fail_that_way(name: str, key: str, fixes: list[dict[str, Any]]) -> None:
+    told = [one for _, found in replayed(name) for one in found if one.key == key]
+    assert told
+    assert not fixes or [fix.changes for fix in told[-1].fixes] == fixes
 
 
 def test_the_textbooks_gan_is_said_to_draw_few_kinds_of_picture_and_d_to_win_now_and_then() -> None:

@@ -158,7 +158,7 @@ def test_a_learning_rate_far_too_high_is_diagnosed_as_diverged(tmp_path: Path, m
     assert found["key"] == "diverged"
     assert found["fixes"][0]["changes"]["learning_rate"] < 0.1
     page = [one for one in emitted(events, tmp_path) if one.kind == "diagnosis"][-1].data["findings"][0]
-    assert said(page, "en")["text"].startswith("It went back ")
+    assert said(page, "en")["text"].startswith("Returns to an earlier state so far: ")
     assert said(page, "zh")["title"] == "训练发散了"
     assert said(page, "zh")["fixes"][0]["text"].startswith("学习率降到")
 
