@@ -1,7 +1,8 @@
 """A studio in a process of its own that does what it is told over its standard input: something that can be killed.
 
-``python -m tests.faults.driver DATA``; each line in is a JSON array (command, arguments), each line out its answer. An
-answer is an acknowledgement: what it says was done must be there whatever is killed afterwards.
+``python -m tests.faults.driver DATA MINUTES``, MINUTES being everybody's cap on device minutes a day, 0 for none; each
+line in is a JSON array (command, arguments), each line out its answer. An answer is an acknowledgement: what it says was
+done must be there whatever is killed afterwards.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,9 @@ PEOPLE = ("ann", "bob")
 class Driver:
     """The studio's side."""
 
-    def __init__(self, data: Path) -> None:
-        self.studio: Studio = open_studio(settings(data, engine="process", running=2))
+    def __init__(self, data: Path, minutes: int) -> None:
+        caps = {"administrator": {"device_minutes": minutes}}  # which everybody is where there are no accounts
+        self.studio: Studio = open_studio(settings(data, engine="process", running=2, caps=caps))
         self.studio.start()
 
     def submit(self, owner: str, steps: int, leaves: bool) -> str:
@@ -35,6 +38,11 @@ class Driver:
 
     def tell(self, owner: str, job_id: str, what: str) -> str:
         return str(getattr(self.studio.jobs, what)(owner, job_id).state)
+
+    def use(self, owner: str, seconds: float) -> None:
+        """Somebody has used the device for so long, just now."""
+        now = time.time()
+        self.studio.jobs._dispatch.usage._day.add(owner, now - seconds, now, seconds)
 
     def worker(self) -> int | None:
         """The worker's process, None while it is being started again."""
@@ -82,12 +90,13 @@ class Driver:
 class Driven:
     """Our side of it."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, minutes: int = 0) -> None:
         self.data = data
+        self.minutes = minutes
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.driver", str(self.data)]
+        command = [sys.executable, "-m", "tests.faults.driver", str(self.data), str(self.minutes)]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._answer() == "ready"
 
@@ -126,7 +135,7 @@ class Driven:
 
 
 def main() -> None:
-    driver = Driver(Path(sys.argv[1]))
+    driver = Driver(Path(sys.argv[1]), int(sys.argv[2]))
     print(json.dumps({"answer": "ready"}), flush=True)  # noqa: T201
     for line in sys.stdin:
         command, *arguments = json.loads(line)

@@ -1,7 +1,7 @@
 """Whatever people, kills and restarts do in whatever order: an acknowledged job ends exactly once, with its files.
 
 The studio is a process of its own, and so is its worker; both are killed with -9. 20 kills and two short runs of the
-state machine here; STUDIO_NIGHTLY=1 makes them 100 and a dozen, in about a quarter of an hour.
+state machine here; STUDIO_NIGHTLY=1 makes them 100 and a dozen, which takes some twenty minutes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ NIGHTLY = bool(os.environ.get("STUDIO_NIGHTLY"))
 KILLS = 100 if NIGHTLY else 20
 #: seconds until everything has ended once nobody is killed any more: more kills leave more in the line
 PATIENCE = 60 + 3 * KILLS
+#: of the device that everybody in the state machine has in 24 hours
+MINUTES = 1
 OVER = ENDED - {"interrupted"}  # from which nothing goes on
 
 
@@ -80,7 +82,7 @@ class Studios(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.studio = Driven(self.folder)
+        self.studio = Driven(self.folder, MINUTES)
 
     @property
     def now(self) -> Driven:
@@ -90,7 +92,16 @@ class Studios(RuleBasedStateMachine):
     @precondition(lambda self: len(self.asked) < 8)
     @rule(owner=st.sampled_from(PEOPLE), steps=st.sampled_from([2, 12, 1_000_000]), leaves=st.booleans())
     def submit(self, owner: str, steps: int, leaves: bool) -> None:
-        self.asked[self.now("submit", owner, steps, leaves)] = owner
+        try:
+            self.asked[self.now("submit", owner, steps, leaves)] = owner
+        except StudioError as refused:
+            if refused.key != "cap.minutes":
+                raise
+
+    @rule(owner=st.sampled_from(PEOPLE), share=st.sampled_from([0.5, 0.999, 1.5]))
+    def use(self, owner: str, share: float) -> None:
+        """Of the minutes that everybody has: those who use the rest up are stopped."""
+        self.now("use", owner, share * MINUTES * 60)
 
     @precondition(lambda self: self.asked)
     @rule(which=st.integers(0, 99), what=st.sampled_from(["cancel", "finish", "pause", "resume"]))
