@@ -1,8 +1,8 @@
 """A studio in a process of its own that does what it is told over its standard input: something that can be killed.
 
-``python -m tests.faults.driver DATA MINUTES``, MINUTES being everybody's cap on device minutes a day, 0 for none; each
-line in is a JSON array (command, arguments), each line out its answer. An answer is an acknowledgement: what it says was
-done must be there whatever is killed afterwards.
+``python -m tests.faults.driver DATA MINUTES``, MINUTES being the cap on everybody's device minutes a day, 0 for none;
+each line in is a JSON array (command, arguments), each line out its answer. An answer is an acknowledgement: what it
+says was done must be there whatever is killed afterwards.
 """
 
 from __future__ import annotations
