@@ -21,10 +21,8 @@ Seed = Annotated[int, Field(ge=-1, le=MAX_SEED)]
 Size = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
 
 
-def _checked_prompt(text: str) -> str:
+def _checked_words(text: str) -> str:
     words = len(text.split())
-    if words == 0:
-        raise StudioError("prompt.empty", "The prompt is empty. Write what you would like to get.")
     if words > MAX_PROMPT_WORDS or len(text) > 10 * MAX_PROMPT_WORDS:
         raise StudioError(
             "prompt.long",
@@ -38,7 +36,16 @@ def _checked_prompt(text: str) -> str:
     return text
 
 
-Prompt = Annotated[str, AfterValidator(_checked_prompt)]
+def check_said(text: str) -> str:
+    """``text``, where it says anything at all; a ``StudioError`` where not."""
+    if not text.strip():
+        raise StudioError("prompt.empty", "The prompt is empty. Write what you would like to get.")
+    return text
+
+
+#: what a person wrote; empty where that is allowed
+Words = Annotated[str, AfterValidator(_checked_words)]
+Prompt = Annotated[str, AfterValidator(_checked_words), AfterValidator(check_said)]
 
 
 def title_of(text: str, limit: int = 60) -> str:

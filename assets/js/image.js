@@ -51,7 +51,8 @@ export function toFetch(element, props, trigger, watch) {
 export function traits(element, props, trigger, watch) {
   const box = element.querySelector(".widget");
   const show = () => {
-    const {styles = false, size = "", credits = []} = props.value ?? {};
+    const {styles = false, size = "", credits = [], methods = null} = props.value ?? {};
+    allow(methods);
     const bench = element.closest(".bench");
     bench.toggleAttribute("data-styles", styles);
     bench.toggleAttribute("data-one-size", Boolean(size));
@@ -61,6 +62,24 @@ export function traits(element, props, trigger, watch) {
   watch("value", show);
   show();
   setTimeout(() => trigger("mounted"), 0);
+}
+
+/** Ways of making a picture that the chosen model does not have cannot be chosen, and a line says which. */
+function allow(methods) {
+  const group = document.getElementById("image-method");
+  if (!group) return;
+  const inputs = [...group.querySelectorAll("input")];
+  const refused = inputs.filter((input) => methods && !methods.includes(input.value));
+  for (const input of inputs) {
+    input.disabled = refused.includes(input);
+    input.closest("label").classList.toggle("off", input.disabled);
+    input.closest("label").title = input.disabled ? t("image.method.cannot", {method: t(`image.method.${input.value}`)}) : "";
+  }
+  const chosen = inputs.find((input) => input.checked);
+  if (chosen?.disabled) inputs.find((input) => !input.disabled)?.click();
+  group.querySelector(".method-note")?.remove();
+  const words = refused.map((input) => t(`image.method.${input.value}`)).join(t("list.and"));
+  if (words) group.append(el("p.method-note", {}, t("image.method.cannot", {method: words})));
 }
 
 const thanks = (credits) => el("details.credits", {id: "image-credits"}, el("summary", {}, t("image.credits")),

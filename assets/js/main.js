@@ -1,6 +1,7 @@
 // Ties the names of widgets, as Python says them, to what draws them.
 
 import {settled, mark} from "./bench.js";
+import {brush} from "./brush.js";
 import {devices} from "./devices.js";
 import {ask, stageExplore} from "./explore.js";
 import {courier, footer, header, strip} from "./frame.js";
@@ -17,7 +18,7 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop, steering,
-  traits, chip, ask, people, devices,
+  brush, traits, chip, ask, people, devices,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),

@@ -122,7 +122,7 @@ export function drop(element, props, trigger, watch, fixed) {
     const file = [...(event.clipboardData?.files ?? [])][0];
     const wantsPicture = document.querySelector("#style-source input[value=picture]")?.checked && fixed.file === "style-picture";
     const wanted = wantsPicture || (fixed.file === "style-photo" && !document.querySelector("#style-source input[value=picture]")?.checked);
-    if (file && zone.offsetParent && wanted) hand(file, fixed, reading);
+    if (file && zone.offsetParent && (wanted || fixed.file === "image-source")) hand(file, fixed, reading);
   });
   document.addEventListener("change", (event) => {
     if (event.target.closest?.(`#${fixed.file}`) && event.isTrusted && event.target.files?.[0]) reading(event.target.files[0].name);

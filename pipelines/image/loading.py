@@ -161,8 +161,9 @@ def _variant(files: list[str]) -> str | None:
 
 
 def _check_call(kind: type[Any], name: str) -> None:
-    called_back = "callback_on_step_end" in inspect.signature(kind.__call__).parameters
-    if not called_back or "latents" not in (getattr(kind, "_callback_tensor_inputs", None) or ()):
+    takes = inspect.signature(kind.__call__).parameters
+    told = "latents" in (getattr(kind, "_callback_tensor_inputs", None) or ()) and "callback_on_step_end" in takes
+    if not told and not {"callback", "callback_steps"} <= set(takes):  # PixArt has the older way
         raise StudioError(
             "image.unstoppable",
             "{name} is a {kind}, which cannot be stopped between steps, so nobody else could use the device meanwhile. "
@@ -172,13 +173,13 @@ def _check_call(kind: type[Any], name: str) -> None:
         )
 
 
-def fresh_pipeline(pipe: Pipe, scheduler: Any) -> Pipe:
-    """A pipeline object of its own for one run, sharing the weights of ``pipe``.
+def fresh_pipeline(pipe: Pipe, scheduler: Any, kind: type[Any] | None = None) -> Pipe:
+    """A pipeline object of its own for one run, sharing the weights of ``pipe``; of its class, or of ``kind``.
 
     Pipelines keep the state of a run in themselves. ``from_pipe`` would cast the shared weights to float32
     (diffusers#12754); the class itself does not. Settings that are no parts go along.
     """
-    kind = type(pipe)
+    kind = kind or type(pipe)
     taken = inspect.signature(kind.__init__).parameters
     settings = {name: value for name, value in pipe.config.items() if name in taken and not name.startswith("_")}
     parts = {name: part for name, part in pipe.components.items() if name in taken}

@@ -165,6 +165,7 @@ def straight_on(scheduler: Any, before: Tensor | None, after: Tensor, index: int
     """
     if before is None or type(scheduler).__name__ != "FlowMatchEulerDiscreteScheduler":
         return after
+    index += scheduler.begin_index or 0  # from a picture the way begins later
     now, then = float(scheduler.sigmas[index]), float(scheduler.sigmas[index + 1])
     return after if now == then else after - then * (after - before) / (then - now)
 

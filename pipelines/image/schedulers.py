@@ -106,6 +106,18 @@ def fresh_scheduler(own: Scheduler, name: str, steps: int) -> Scheduler:
     return _checked(chosen.build({**config, theirs: shift}), steps)
 
 
+def check_begins(scheduler: Scheduler, method: str) -> None:
+    """Raises ``StudioError`` where a flow cannot begin from a picture with this scheduler: some only go from noise."""
+    if method == "words" or not is_flow(_config(scheduler)) or hasattr(scheduler, "scale_noise"):
+        return
+    raise StudioError(
+        "image.begins",
+        "This model cannot begin from a picture with this scheduler ({name}). Choose Euler or Heun, or leave it empty "
+        "for the model's own.",
+        name=type(scheduler).__name__,
+    )
+
+
 def _checked(scheduler: Scheduler, steps: int) -> Scheduler:
     config = _config(scheduler)
     limits = [config.get("num_train_timesteps")]

@@ -14,6 +14,7 @@ from pipelines.base import Scalar
 from pipelines.errors import StudioError
 from pipelines.image.loading import Pipe
 from pipelines.image.request import ImageRequest
+from pipelines.image.sources import Source
 from pipelines.sticker.pipeline import StickerPipeline
 from pipelines.sticker.prompts import read_prompt
 
@@ -31,6 +32,8 @@ def read_words(pipe: Pipe, request: ImageRequest) -> tuple[ImageRequest, Mapping
                 "in the prompt, or choose the model stickers.",
                 style=request.style,
             )
+        return request, {}
+    if not request.prompt.strip():  # a variation of a picture
         return request, {}
     read = read_prompt(request.prompt, request.style or None)
     avoided = read_prompt(request.negative_prompt) if request.negative_prompt.strip() else None
@@ -62,7 +65,7 @@ def parameters(pipe: Pipe) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(type(pipe).__call__).parameters)
 
 
-def call_settings(pipe: Pipe, request: ImageRequest) -> dict[str, Any]:
+def call_settings(pipe: Pipe, request: ImageRequest, source: Source | None = None) -> dict[str, Any]:
     """The arguments for ``pipe``, in the words its class knows.
 
     Two guidances exist: classifier-free (Ho and Salimans 2022), and one distilled into the model. Where a class has
@@ -75,7 +78,6 @@ def call_settings(pipe: Pipe, request: ImageRequest) -> dict[str, Any]:
         "num_inference_steps": request.steps,
         "width": request.width,
         "height": request.height,
-        "callback_on_step_end_tensor_inputs": ["latents"],
     }
     if isinstance(pipe, StickerPipeline):
         settings["style"] = request.style or None
@@ -90,7 +92,24 @@ def call_settings(pipe: Pipe, request: ImageRequest) -> dict[str, Any]:
             settings.setdefault("negative_prompt", " ")
         if relies:
             settings.pop("guidance_scale", None)
-    return settings
+    settings |= {name: value for name, value in _AS_ASKED.items() if name in takes}
+    if "intermediate_timesteps" in takes and request.steps != 2:
+        settings["intermediate_timesteps"] = None  # Sana Sprint has them for two steps only
+    if source is not None:
+        settings |= _beginning(request, source)
+    return {name: value for name, value in settings.items() if name in takes}
+
+
+#: sizes are made as they are asked for, and no prompt is rewritten
+_AS_ASKED = {"use_resolution_binning": False, "clean_caption": False}
+
+
+def _beginning(request: ImageRequest, source: Source) -> dict[str, Any]:
+    """Margins are all new, so nothing of what they begin with is to be kept; one step at least is always taken."""
+    strength = 1.0 if request.method == "extend" else max(request.strength, 1 / request.steps)
+    width, height = source.size
+    begun = {"image": source.picture, "strength": strength, "width": width, "height": height}
+    return begun if source.mask is None else {**begun, "mask_image": source.mask}
 
 
 def size_step(pipe: Pipe) -> int:
@@ -104,11 +123,13 @@ def size_step(pipe: Pipe) -> int:
     return factor * max(2 if packs else 1, max(patch) if isinstance(patch, (list, tuple)) else int(patch))
 
 
-def check_size(pipe: Pipe, width: int, height: int) -> None:
+def check_size(pipe: Pipe, request: ImageRequest) -> None:
     """Raises ``StudioError`` where the model cannot make a picture of exactly this size."""
     if isinstance(pipe, StickerPipeline):  # has one size, and says so itself
         return
-    step = size_step(pipe)
+    if request.method != "words" and request.shape == "source":  # the source's shape decides, in steps that fit
+        return
+    step, width, height = size_step(pipe), request.width, request.height
     if width % step or height % step:
         raise StudioError(
             "image.size",

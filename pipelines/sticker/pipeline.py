@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pipelines.errors import StudioError
 from pipelines.sticker.autoencoder import StickerAutoencoder
+from pipelines.sticker.beginning import Beginning, anew_of, latents_of, steps_left
 from pipelines.sticker.drawings import LARGE, STYLES
 from pipelines.sticker.network import Assembled
 from pipelines.sticker.pairs import from_signed
@@ -107,14 +108,18 @@ class StickerPipeline(Assembled):
         return_dict: bool = True,
         callback_on_step_end: Callback | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        image: Image.Image | None = None,
+        mask_image: Image.Image | None = None,
+        strength: float = 1.0,
     ) -> StickerOutput | tuple[list[Image.Image] | Tensor]:
         """Stickers for one sentence or several, ``num_images_per_prompt`` of each.
 
         ``style``: one of ``STYLES``, or None for whichever the sentence suggests. ``guidance_scale``: how much the
         difference that sentence and style make is enlarged, from 1 on (Ho and Salimans 2022); with ``negative_prompt``
         it is the difference to that, in no style. ``latents`` [B, 16, 8, 8] take the place of the noise.
-        Style and negative prompt may be given for each sentence. ``output_type``: "pil", "pt" or "latent". Raises
-        ``StudioError`` for a size other than 256 x 256 and a style there is not.
+        Style and negative prompt may be given for each sentence. ``image``: a picture to begin from, of which
+        ``strength`` says how much may change; only where ``mask_image`` is white, if there is one. ``output_type``:
+        "pil", "pt" or "latent". Raises ``StudioError`` for a size other than 256 x 256 and a style there is not.
         """
         del callback_on_step_end_tensor_inputs  # there are only the latents
         prompts = _each([prompt] if isinstance(prompt, str) else prompt, num_images_per_prompt)
@@ -122,12 +127,15 @@ class StickerPipeline(Assembled):
         avoided = _each(_of_all(negative_prompt, len(prompts) // num_images_per_prompt), num_images_per_prompt)
         self._check(chosen, width, height)
         self._interrupt, self._guidance = False, guidance_scale
-        said = encode_each(self.tokenizer, self.text_encoder, prompts)
+        said = _only(encode_each(self.tokenizer, self.text_encoder, prompts), prompts)
         unsaid = self._unsaid(said, avoided)
         numbers = [len(STYLES) if each is None else STYLES.index(each) for each in chosen]
         styles = torch.tensor(numbers, device=self._execution_device)
         latents = self._noise(len(prompts), generator) if latents is None else latents.to(self._execution_device)
-        latents = self._denoise(latents, said, unsaid, styles, num_inference_steps, callback_on_step_end)
+        begun = None if image is None else self._beginning(image, mask_image, latents)
+        self.scheduler.set_timesteps(num_inference_steps, device=latents.device)
+        first = 0 if begun is None else steps_left(self.scheduler, num_inference_steps, strength)
+        latents = self._denoise(latents, said, unsaid, styles, first, begun, callback_on_step_end)
         images = self._drawn(latents, output_type)
         return StickerOutput(images) if return_dict else (images,)
 
@@ -161,23 +169,38 @@ class StickerPipeline(Assembled):
         """What each picture is led away from: its negative prompt, or no sentence at all."""
         if not any(negatives):
             return Text(torch.zeros_like(said.states), torch.zeros_like(said.pooled), torch.zeros_like(said.mask))
-        read = encode_each(self.tokenizer, self.text_encoder, [negative or "" for negative in negatives])
-        given = torch.tensor([bool(negative) for negative in negatives], device=said.mask.device)
-        states, pooled = given[:, None, None] * read.states, given[:, None] * read.pooled
-        return Text(states, pooled, given[:, None] & read.mask)
+        written = [negative or "" for negative in negatives]
+        return _only(encode_each(self.tokenizer, self.text_encoder, written), written)
+
+    def _beginning(self, image: Image.Image, mask: Image.Image | None, noise: Tensor) -> Beginning:
+        anew = None if mask is None else anew_of(mask, noise.shape[-1]).to(noise.device)
+        return Beginning(latents_of(self.vae, image).to(noise.device), noise, anew)
 
     def _denoise(
-        self, latents: Tensor, said: Text, unsaid: Text, styles: Tensor, steps: int, callback: Callback | None
+        self,
+        latents: Tensor,
+        said: Text,
+        unsaid: Text,
+        styles: Tensor,
+        first: int,
+        begun: Beginning | None,
+        callback: Callback | None,
     ) -> Tensor:
-        self.scheduler.set_timesteps(steps, device=latents.device)
-        self._num_timesteps = len(self.scheduler.timesteps)
+        """From step ``first`` on; ``begun`` is what that step finds there instead of noise."""
+        times, sigmas = self.scheduler.timesteps[first:], self.scheduler.sigmas[first:]
+        self.scheduler.set_begin_index(first)
+        if begun is not None:
+            latents = begun.at(sigmas[0].to(latents.device))
+        self._num_timesteps = len(times)
         with self.progress_bar(total=self._num_timesteps) as bar:
-            for index, timestep in enumerate(self.scheduler.timesteps):
+            for index, timestep in enumerate(times):
                 if self._interrupt:
                     break
                 time = timestep / self.scheduler.config.num_train_timesteps
                 velocity = self._velocity(latents, time, said, unsaid, styles)
                 latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+                if begun is not None:
+                    latents = begun.kept(latents, sigmas[index + 1].to(latents.device))
                 if callback is not None:
                     latents = callback(self, index, timestep, {"latents": latents}).get("latents", latents)
                 bar.update()
@@ -232,3 +255,11 @@ def _each(given: Sequence[T], times: int) -> list[T]:
 def _of_all(given: str | Sequence[T] | None, count: int) -> Sequence[str | T | None]:
     """One for each of ``count`` sentences, where one for all is a choice."""
     return [given] * count if given is None or isinstance(given, str) else given
+
+
+def _only(read: Text, written: Sequence[str]) -> Text:
+    """``read`` with no sentence at all where none was ``written``: variations of a picture need none."""
+    if all(written):
+        return read
+    given = torch.tensor([bool(text) for text in written], device=read.mask.device)
+    return Text(given[:, None, None] * read.states, given[:, None] * read.pooled, given[:, None] & read.mask)

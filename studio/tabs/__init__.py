@@ -31,6 +31,7 @@ CSS = (
     "controls",
     "stage",
     "widgets",
+    "brush",
     "training",
     "steering",
     "curves",

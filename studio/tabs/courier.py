@@ -103,6 +103,8 @@ class Courier:
             return self._filled("style", {"photo": item.digest}, owner, language)
         if to == "style-picture" and picture:
             return self._filled("style", {"style_picture": item.digest}, owner, language)
+        if to in ("image-picture", "image-paint", "image-extend") and picture:
+            return self._filled("image", begun_from(item, to.removeprefix("image-")), owner, language)
         if to in ("text-prompt", "image-prompt") and text:
             words = text_of(self.studio, item, MAX_TEXT)
             return self._filled(to.split("-")[0], {"prompt": words}, owner, language)
@@ -143,6 +145,12 @@ class Courier:
     def _say(self, what: str, **values: Any) -> Updates:
         """A message back; the time makes two equal ones different."""
         return {self.element: {"do": what, "at": time.time(), **values}}
+
+
+def begun_from(item: Item, method: str) -> dict[str, Any]:
+    """The request for a picture that begins from ``item``, in its own words where it was made of any."""
+    settings = item.recipe.get("settings", {}) if item.kind == "image" else {}
+    return {"method": method, "source": item.digest, "prompt": settings.get("prompt"), "model": settings.get("model")}
 
 
 def _nonsense(message: Any) -> StudioError:

@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
+from gradio.components import Component
 
 from pipelines.entries import Entry
-from pipelines.image.request import ImageRequest
+from pipelines.image.families import methods_of
+from pipelines.image.request import METHODS, ImageRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, t
+from studio.tabs.following import Shown
 from studio.tabs.gallery import drawing_styles
+from studio.tabs.image_source import Beginning
 from studio.tabs.modelled import ModelTab
 from studio.tabs.models import chosen_first, model_cards
 from studio.tabs.own import KIND as OWN_KIND
@@ -79,9 +83,11 @@ class ImageTab(ModelTab):
 
     def build(self) -> None:
         controls = self.controls
+        self.beginning = Beginning(self.studio, controls)
         with bench(self.kind):
             with area("ask", self.kind):
                 controls.text("prompt", lines=4, max_lines=12, show_label=False, info=None)
+                self.beginning.lay_choice()
                 controls.keep("weights", widget("chip", "image-weights", None))
                 self.make_button, self.stop_button = actions(self.kind)
                 self.lay_note()
@@ -100,6 +106,7 @@ class ImageTab(ModelTab):
             self.lay_menu()
             styles: dict[str, Any] = {"choices": drawing_styles(), "layout": "words", "label": "field.style"}
             controls.keep("style", widget("choices", "image-style", "", heading="help.image.style", **styles))
+            self.beginning.lay_settings()
             with gr.Row(elem_classes="pair"):
                 controls.slider("width")
                 controls.slider("height")
@@ -107,6 +114,7 @@ class ImageTab(ModelTab):
             first = self.traits_of(chosen_first(self.studio, self.kind))
             self.traits = widget("traits", "image-traits", first, events=("mounted",))
         with more(self.kind):
+            self.beginning.lay_more()
             controls.text("negative_prompt", lines=2, max_lines=6)
             controls.slider("steps")
             controls.slider("guidance", 0.1)
@@ -117,6 +125,7 @@ class ImageTab(ModelTab):
 
     def wire(self) -> None:
         super().wire()
+        self.beginning.wire()
         for told in (self.traits.mounted, self.menu.change):
             told(self.describe, self.menu, self.traits, **QUIET)
 
@@ -129,7 +138,27 @@ class ImageTab(ModelTab):
             return {}
         size = " × ".join(str(entry.settings[name]) for name in ("width", "height") if name in entry.fixed)
         credited = [credit.model_dump() for credit in self.studio.catalog.credits(entry)]
-        return {"styles": bool(entry.styles), "size": size, "credits": credited}
+        ready = self.studio.catalog.is_here(entry)
+        methods = methods_of(self.studio.catalog.path(entry)) if ready else METHODS
+        return {"styles": bool(entry.styles), "size": size, "credits": credited, "methods": list(methods)}
+
+    @property
+    def extra(self) -> list[Component]:
+        return self.beginning.targets
+
+    @property
+    def inputs(self) -> list[Component]:
+        return [*super().inputs, *self.beginning.components]
+
+    def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
+        *controls, source, painted = posted
+        return self.kind, self.beginning.values(self.values(tuple(controls)), source, painted, owner)
+
+    def during(self, shown: Shown, first: bool) -> Updates:
+        """A page that was reloaded gets the picture back that is begun from."""
+        if not first or not isinstance(shown, PicturesView):
+            return {}
+        return self.beginning.fill(shown.job.owner, shown.job.request)
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
         """Without what the model has no choice in: its own settings take that place."""
@@ -149,6 +178,7 @@ class ImageTab(ModelTab):
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, {name: value for name, value in settings.items() if name != "weights"}, language)
+        updates |= self.beginning.fill(owner, settings)
         if "weights" in settings:
             updates[self.controls.fields["weights"]] = self._own(owner, settings["weights"])
         if str(settings.get("prompt", "")).startswith(("image.example.", "sticker.example.")):

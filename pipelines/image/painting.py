@@ -1,0 +1,223 @@
+"""One request on its way from words, or from a picture, to pictures.
+
+Everything between two checkpoints (reading the prompt, a step, the decoding) happens while the job holds the device.
+Knows a loaded pipeline of diffusers, or of stickers, and a turn; keeps nothing for the next request.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import torch
+from PIL import Image
+
+from pipelines.base import Artifact, Cancelled, Event, Preview, Progress, Result, Scalar, Turn
+from pipelines.errors import StudioError
+from pipelines.fields import MAX_SEED
+from pipelines.image.loading import Pipe, fresh_pipeline
+from pipelines.image.methods import required_class
+from pipelines.image.previews import Budget, Look, straight_on
+from pipelines.image.request import ImageRequest
+from pipelines.image.schedulers import check_begins, fresh_scheduler
+from pipelines.image.settings import call_settings, check_size, cut_prompt, parameters, read_words, size_step
+from pipelines.image.sources import Source, read_drawing, read_source
+from pipelines.pictures import png
+from pipelines.sticker.drawings import LARGE
+from pipelines.sticker.pipeline import StickerPipeline
+from pipelines.streaming import Emit
+
+
+class Painting:
+    """One request on its way: what is counted and measured between its first and its last step."""
+
+    def __init__(self, pipe: Pipe, look: Look | None, request: ImageRequest, turn: Turn, together: int) -> None:
+        self.pipe = pipe
+        self.look = look
+        self.request = request
+        self.read, self.reading = read_words(pipe, request)
+        self.kind = required_class(type(pipe), request.method)
+        self.source: Source | None = None
+        self.turn = turn
+        self.together = together
+        self.since = 0.0
+        self.budget = Budget()
+        self.done = self.total = 0
+        self.guided: bool | None = None
+        self.before: torch.Tensor | None = None
+        self.blocked = 0
+
+    def paint(self, emit: Emit) -> None:
+        """The whole request: all pictures, then the result."""
+        self.emit = _leaving_gradients_alone(emit)
+        request = self.request
+        check_size(self.pipe, request)
+        self.source = self._source()
+        if self.kind is not type(self.pipe):
+            # the classes that begin from a picture draw what a batch shares from its first generator, so that a seed
+            # would mean another picture in company
+            self.together = 1
+        first = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED)
+        # a picture's seed must be one that can be asked for, so that it can be made again alone
+        seeds = [(first + place) % (MAX_SEED + 1) for place in range(request.count)]
+        began = self.turn.device_seconds
+        artifacts: list[Artifact] = []
+        for start in range(0, len(seeds), self.together):
+            if artifacts and self.turn.finishing:
+                break
+            batch = seeds[start : start + self.together]
+            artifacts += self._artifacts(self._denoise(batch), batch)
+        seconds = self.turn.device_seconds - began
+        self.emit(Result(tuple(artifacts), self._facts(first, seconds)))
+
+    # ----------------------------------------------------------------------------------- one call
+
+    def _denoise(self, seeds: list[int]) -> list[Image.Image]:
+        """One call of the pipeline: a picture for each of ``seeds``, each from a generator of its own."""
+        self.turn.checkpoint()
+        scheduler = fresh_scheduler(self.pipe.scheduler, self.request.scheduler, self.request.steps)
+        if not isinstance(self.pipe, StickerPipeline):  # whose sampler begins wherever it is told to
+            check_begins(scheduler, self.request.method)
+        pipe = fresh_pipeline(self.pipe, scheduler, self.kind)
+        self.before = None
+        self.since = time.perf_counter()
+        found = pipe(
+            **call_settings(pipe, self.read, self.source),
+            num_images_per_prompt=len(seeds),
+            # on the CPU on every device, so that a seed means the same picture everywhere
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            output_type="pil",
+            **self._called_back(pipe),
+        )
+        self.turn.checkpoint()
+        if self.guided is None:
+            self.guided = bool(getattr(pipe, "do_classifier_free_guidance", self.request.guidance > 1))
+        self.blocked += sum(bool(flag) for flag in getattr(found, "nsfw_content_detected", None) or ())
+        pictures = list(found.images)
+        return pictures if self.source is None else [self.source.put_back(picture) for picture in pictures]
+
+    def _source(self) -> Source | None:
+        """What the pictures begin from. Reading a large picture takes a while, and no device."""
+        if self.request.method == "words":
+            return None
+        with self.turn.aside():
+            if isinstance(self.pipe, StickerPipeline):
+                return read_drawing(self.request, self.turn.read, LARGE)
+            return read_source(self.request, self.turn.read, size_step(self.pipe))
+
+    def _called_back(self, pipe: Any) -> dict[str, Any]:
+        """How the class at hand tells of its steps. The older way lets nothing of the step be changed, nor ended."""
+        if "callback_on_step_end" in parameters(pipe):
+            return {"callback_on_step_end": self._after_step, "callback_on_step_end_tensor_inputs": ["latents"]}
+
+        def told(index: int, timestep: Any, latents: torch.Tensor) -> None:
+            self._after_step(pipe, index, timestep, {"latents": latents})
+
+        return {"callback": told, "callback_steps": 1}
+
+    def _after_step(self, pipe: Any, index: int, _: Any, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Called by diffusers after each step. A cancel leaves through here as an exception, and at once."""
+        self.budget.denoising += time.perf_counter() - self.since
+        self.turn.checkpoint()
+        of_call = int(getattr(pipe, "num_timesteps", 0) or self.request.steps)
+        self.done += 1
+        self.total = of_call * -(-self.request.count // self.together)
+        self.emit(Progress("denoising", self.done, self.total, "step"))
+        if index + 1 >= of_call or self._ends_early(pipe):
+            _check_finite(tensors["latents"])
+            self.emit(Progress("decoding"))
+        elif self.look is not None and self.budget.due(index + 1, of_call):
+            _check_finite(tensors["latents"])
+            latents = straight_on(pipe.scheduler, self.before, tensors["latents"], index)
+            self._show(self.look, pipe, latents, index + 1, of_call)
+        self.before = tensors["latents"]
+        self.since = time.perf_counter()
+        return tensors
+
+    def _ends_early(self, pipe: Any) -> bool:
+        """Whether the person asked to end: then what is there is decoded, where the pipeline can leave its loop."""
+        if not self.turn.finishing:
+            return False
+        if not hasattr(type(pipe), "interrupt"):
+            raise Cancelled
+        pipe._interrupt = True
+        return True
+
+    def _show(self, look: Look, pipe: Any, latents: torch.Tensor, step: int, total: int) -> None:
+        """Sends what the picture looks like by now, drawn on the CPU while somebody else may have the device."""
+        began = time.perf_counter()
+        width, height = (self.request.width, self.request.height) if self.source is None else self.source.size
+        taken = look.take(pipe, latents, height, width)
+        if taken is None:
+            return
+        held = time.perf_counter() - began
+        with self.turn.aside():
+            began = time.perf_counter()
+            picture = look.picture(taken)
+            drawn = time.perf_counter() - began
+        self.budget.spent(held + drawn)
+        self.emit(Preview(step, total, picture))
+
+    # ----------------------------------------------------------------------------------- what was made
+
+    def _artifacts(self, pictures: list[Image.Image], seeds: list[int]) -> list[Artifact]:
+        with self.turn.aside():
+            return [
+                Artifact(
+                    name=f"picture-{seed}.png",
+                    media_type="image/png",
+                    data=png(picture),
+                    title=self.request.title(),
+                    facts={"seed": seed, "width": picture.width, "height": picture.height},
+                )
+                for picture, seed in zip(pictures, seeds, strict=True)
+            ]
+
+    def _facts(self, seed: int, seconds: float) -> dict[str, Scalar]:
+        facts: dict[str, Scalar] = {
+            "seed": seed,
+            "seconds": round(seconds, 3),
+            "pipeline": type(self.pipe).__name__,
+            "scheduler": self.request.scheduler or type(self.pipe.scheduler).__name__,
+        }
+        if self.request.negative_prompt:
+            facts["negative_prompt"] = self._negative_fact()
+        facts |= self.reading
+        if (cut := cut_prompt(self.pipe, self.read.prompt)) is not None:
+            facts["prompt"] = cut
+        if self.done < self.total:
+            facts["ended_early"] = f"after {self.done} of {self.total} steps"
+        if self.blocked:
+            facts["blocked"] = f"the model's own filter blacked out {self.blocked} of {self.request.count}"
+        return facts
+
+    def _negative_fact(self) -> str:
+        if "negative_prompt" not in parameters(self.pipe):
+            return "not used: this model takes none"
+        return "used" if self.guided else "not used: it needs a guidance above 1"
+
+
+def _leaving_gradients_alone(emit: Emit) -> Emit:
+    """``emit``, with the reader's choice about gradients meanwhile: torch keeps one by thread, and both share it."""
+    theirs = torch.is_grad_enabled()
+
+    def told(event: Event) -> None:
+        ours = torch.is_grad_enabled()
+        torch.set_grad_enabled(theirs)
+        try:
+            emit(event)
+        finally:
+            torch.set_grad_enabled(ours)
+
+    return told
+
+
+def _check_finite(latents: torch.Tensor) -> None:
+    if not bool(torch.isfinite(latents).all()):
+        raise StudioError(
+            "image.overflow",
+            "The numbers ran over in {dtype}, so there is no picture. Try another scheduler, a lower guidance or "
+            "more steps.",
+            dtype=str(latents.dtype).removeprefix("torch."),
+        )
