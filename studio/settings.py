@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0, for the network, needs --auth")
     port: int = Field(7860, ge=0, le=65535, description="port to listen on")
     data: Path = Field(Path("data"), description="folder for everything that is written: jobs, library, models")
+    database: str = Field(
+        "", description="postgresql+psycopg://NAME:PASSWORD@HOST/DATABASE; empty: a file in the data folder"
+    )
     auth: bool = Field(False, description="people sign in; needed to listen on more than this machine")
     auth_header: str = Field("", description="header in which a proxy says who signed in there; empty: none")
     auth_proxies: str = Field("127.0.0.1,::1", description="addresses of proxies whose headers are believed")
@@ -118,7 +121,7 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.data.resolve() / 'studio.db'}"
+        return self.database or f"sqlite:///{self.data.resolve() / 'studio.db'}"
 
     @property
     def temporary(self) -> Path:

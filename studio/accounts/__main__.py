@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     asked = _parser().parse_args(arguments)
     asked.data.mkdir(parents=True, exist_ok=True)
-    database = Database(f"sqlite:///{asked.data.resolve() / 'studio.db'}")
+    settings = Settings(data=asked.data, database=asked.database)  # type: ignore[call-arg]
+    database = Database(settings.database_url)
     try:
         asked.run(Accounts(database, required=True), asked)
     except StudioError as error:
@@ -47,8 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studio.accounts", description="The accounts of this studio.")
     common = argparse.ArgumentParser(add_help=False)
-    default = Settings().data  # type: ignore[call-arg]  # mypy overlooks that every field has a default
-    common.add_argument("--data", type=Path, default=default, metavar="DIR", help="the data folder, the studio's own")
+    default = Settings()  # type: ignore[call-arg]  # mypy overlooks that every field has a default
+    folder = "the data folder, the studio's own"
+    common.add_argument("--data", type=Path, default=default.data, metavar="DIR", help=folder)
+    common.add_argument("--database", default=default.database, metavar="URL", help="the database, the studio's own")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     added = commands.add_parser("add", parents=[common], help="make an account; asks for its password")

@@ -14,13 +14,12 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import delete, func, or_, select, union
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from pipelines.errors import StudioError
 from studio.library.made import Made
 from studio.store.blobs import Blobs
-from studio.store.database import Database
+from studio.store.database import Database, insert
 from studio.store.tables import BlobRow, ItemRow, UploadRow
 
 
@@ -136,7 +135,7 @@ class Library:
         with self._database.write() as session:
             _list_blob(session, digest, len(data), media_type)
             row = {"owner": owner, "digest": digest, "created": time.time()}
-            session.execute(insert(UploadRow).values(row).on_conflict_do_nothing())
+            session.execute(insert(session, UploadRow).values(row).on_conflict_do_nothing())
         return digest
 
     def check_owned(self, owner: str, digests: Iterable[str]) -> None:
@@ -195,7 +194,7 @@ def add_items(session: Session, owner: str, job_id: str, kind: str, made: Sequen
 
 def _list_blob(session: Session, digest: str, size: int, media_type: str) -> None:
     row = {"digest": digest, "bytes": size, "media_type": media_type, "created": time.time()}
-    session.execute(insert(BlobRow).values(row).on_conflict_do_nothing())
+    session.execute(insert(session, BlobRow).values(row).on_conflict_do_nothing())
 
 
 def _named(session: Session, digest: str) -> bool:

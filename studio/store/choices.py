@@ -6,9 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.dialects.sqlite import insert
-
-from studio.store.database import Database
+from studio.store.database import Database, insert
 from studio.store.tables import ChoiceRow
 
 
@@ -28,4 +26,6 @@ class Choices:
         """Keeps a value in the place of what was chosen before."""
         row = {"name": name, "value": dict(value), "changed": time.time()}
         with self._database.write() as session:
-            session.execute(insert(ChoiceRow).values(row).on_conflict_do_update(index_elements=["name"], set_=row))
+            session.execute(
+                insert(session, ChoiceRow).values(row).on_conflict_do_update(index_elements=["name"], set_=row)
+            )

@@ -1,7 +1,6 @@
 """Opens the database so that an acknowledged row survives a kill, and brings an older one up to date.
 
-Knows SQLite's modes and Alembic. Writes begin IMMEDIATE: two writers then wait for each other instead of one
-failing half-way when it tries to turn its read lock into a write lock.
+Knows Alembic, and which module knows the server behind an address.
 """
 
 from __future__ import annotations
@@ -11,21 +10,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import Engine, inspect, make_url
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from pipelines.durable import DiskFull
+from pipelines.errors import StudioError
+from studio.store import postgres, sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+KINDS = {"sqlite": sqlite, "postgresql": postgres}
 
 
 class Database:
-    """A database that is up to date; sessions to read it and to write it."""
+    """A database that is up to date; sessions to read it and to write it.
+
+    Raises ``StudioError`` where ``url`` is no address of a database that a studio can use, or nobody answers there.
+    """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        _upgrade(self.engine)
+        self._kind = KINDS[_kind_of(url)]
+        self.engine = self._kind.open_engine(url)
+        try:
+            _upgrade(self.engine)
+        except OperationalError as error:
+            raise _unreachable(url, error) from error
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
@@ -46,7 +57,7 @@ class Database:
                 yield session
                 session.commit()
             except OperationalError as error:
-                if "disk is full" in str(error.orig):
+                if self._kind.is_full(error):
                     raise DiskFull from error
                 raise
 
@@ -54,21 +65,40 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+def insert(session: Session, table: type[DeclarativeBase]) -> Any:
+    """An INSERT that knows ``on_conflict_do_nothing`` and ``..._do_update``, which both databases spell alike."""
+    dialect = session.get_bind().dialect.name
+    return postgresql_dialect.insert(table) if dialect == "postgresql" else sqlite_dialect.insert(table)
 
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN is switched off: ours says IMMEDIATE
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Any) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _kind_of(url: str) -> str:
+    try:
+        kind = make_url(url).get_backend_name()
+    except ArgumentError:
+        kind = ""
+    if kind not in KINDS:
+        raise StudioError(
+            "database.kind",
+            "--database is an address such as postgresql+psycopg://name:password@host/atelier, not {url}.",
+            url=_without_password(url),
+        )
+    return kind
 
-    return engine
+
+def _unreachable(url: str, error: OperationalError) -> StudioError:
+    return StudioError(
+        "database.away",
+        "The database {url} cannot be opened: {reason}.",
+        url=_without_password(url),
+        reason=str(error.orig).strip().splitlines()[0][:200],
+    )
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url[:80]
 
 
 def _upgrade(engine: Engine) -> None:
@@ -87,8 +117,7 @@ def _upgrade(engine: Engine) -> None:
 
 def _revision(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
-        if tables is None:
+        if not inspect(connection).has_table("alembic_version"):
             return None
         row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
         return None if row is None else str(row[0])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import argon2
 import pytest
@@ -23,18 +21,9 @@ def quick_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
     passwords._nobodys.cache_clear()
 
 
-@pytest.fixture(scope="package")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database that was brought up to date once, to be copied."""
-    path = tmp_path_factory.mktemp("empty") / "studio.db"
-    Database(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
-def database(tmp_path: Path, empty: Path) -> Iterator[Database]:
-    shutil.copy(empty, tmp_path / "studio.db")
-    opened = Database(f"sqlite:///{tmp_path / 'studio.db'}")
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
     yield opened
     opened.close()
 

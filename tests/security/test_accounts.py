@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from pipelines.errors import Busy, StudioError
 from studio.accounts import back_off
@@ -92,7 +92,7 @@ def test_nothing_in_the_database_lets_anybody_in(accounts: Accounts, ann: Person
         accounts.invite(ann, "member", 1, 1, 0),
     ]
     with database.read() as session:
-        tables = [row[0] for row in session.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))]
+        tables = inspect(database.engine).get_table_names()
         kept = repr([session.execute(text(f'SELECT * FROM "{table}"')).all() for table in tables])
     assert [one for one in said if one in kept] == []
     assert "$argon2id$" in kept

@@ -25,8 +25,8 @@ ROLES: dict[str, Role] = {"guest": "guest", "ann": "member", "root": "administra
 
 
 @pytest.fixture
-def choices(tmp_path: Path) -> Iterator[Choices]:
-    database = Database(f"sqlite:///{tmp_path / 'caps.db'}")
+def choices(database_url: str) -> Iterator[Choices]:
+    database = Database(database_url)
     yield Choices(database)
     database.close()
 

@@ -16,9 +16,11 @@ from studio.services import Studio
 from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
 
 
-@pytest.fixture(scope="module", params=["inline", "process"])
+@pytest.fixture(scope="module", params=["inline", "process", "process on postgresql"])
 def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    opened = open_in(tmp_path_factory.mktemp("studio"), request.param)
+    host, _, server = request.param.partition(" on ")
+    database = request.getfixturevalue(server).fresh() if server else ""
+    opened = open_in(tmp_path_factory.mktemp("studio"), host, database=database)
     yield opened
     opened.close()
 

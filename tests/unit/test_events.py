@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
@@ -15,8 +14,8 @@ from studio.store.tables import JobRow
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'studio.db'}")
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
     with opened.write() as session:
         for name in ("one", "two"):
             session.add(JobRow(id=name, owner="ann", kind="text", request={}, state="running", created=1.0))

@@ -29,8 +29,8 @@ def picture(color: str = "teal") -> Artifact:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'studio.db'}")
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
     with opened.write() as session:
         session.add(JobRow(id="job", owner="ann", kind="image", request={}, state="done", created=1.0))
     yield opened
