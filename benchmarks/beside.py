@@ -7,6 +7,7 @@ The device seconds of the training are what the worker says of it once a second,
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,11 +18,13 @@ from statistics import median
 import torch
 
 from benchmarks.crowd import Crowd, p95, studio_with, wait_for
-from benchmarks.followed import advance
 from benchmarks.streams import text_model
+from benchmarks.training import bare, told
 from pipelines.devices import pick_device
 from pipelines.requests import TrainingRequest
+from pipelines.training.__main__ import AloneTurn
 from pipelines.training.loop import Loop
+from pipelines.training.session import Session
 from studio.engine.job import Job, Numbered
 from studio.services import Studio
 
@@ -31,8 +34,8 @@ TRAINER = "trainer"
 PAUSE = 1.5
 #: seconds over which training must have its floor, each
 WINDOW = 5.0
-#: seconds of the training and of the bare loop in turn
-ALONE = 5.0
+#: seconds of the training in the studio, of the same by itself and of the bare loop, in turn
+ALONE = 4.0
 
 
 def beside(data: Path, threads: int, rounds: int, seconds: float) -> dict[str, float]:
@@ -40,8 +43,7 @@ def beside(data: Path, threads: int, rounds: int, seconds: float) -> dict[str, f
     model = text_model(data)
     with studio_with(data, threads) as studio:
         training = Training(studio)
-        alone = training.over_bare(threads, rounds)
-        print(f"training alone: {alone:.3f} of the bare loop's steps per second", flush=True)
+        alone, over_itself = training.alone(threads, rounds)
         busy, shares = _on_over_off(training, Crowd(studio, model), rounds, seconds)
         calm, _ = _on_over_off(training, Crowd(studio, model, PAUSE), rounds, seconds)
         floor = studio.settings.training_share
@@ -51,6 +53,7 @@ def beside(data: Path, threads: int, rounds: int, seconds: float) -> dict[str, f
         "training_floor_kept": round(min(shares) / floor, 3),
         "training_floor_median": round(median(shares) / floor, 3),
         "training_alone": round(alone, 3),
+        "training_alone_over_itself": round(over_itself, 3),
     }
 
 
@@ -123,22 +126,51 @@ class Training:
             watcher.join()
         shares += _shares(seen[1:])  # the first was not seen when it came
 
-    def over_bare(self, threads: int, rounds: int) -> float:
-        """Steps per wall second of the training alone in the studio over those of the bare loop, by turns."""
+    def alone(self, threads: int, rounds: int) -> tuple[float, float]:
+        """Steps per wall second of the training with nobody else in the studio: over those of the bare loop, and over
+        those of the same training by itself in this process; all three by turns."""
         device = pick_device("cpu", threads)
         torch.set_num_threads(threads)
-        loop = Loop(self.request, device)
-        advance(loop, 1)
-        ratios = []
-        for _ in range(rounds):
-            last = self._events(0)[-1].seq
-            with self.running():
-                time.sleep(ALONE)
-            told = [event for event in self._events(last) if event.kind == "metrics"]
-            rate = (told[-1].data["steps"][-1] - told[0].data["steps"][-1]) / (told[-1].at - told[0].at)
-            steps, took = advance(loop, ALONE)
-            ratios.append(rate / (steps / took))
-        return median(ratios)
+        with tempfile.TemporaryDirectory() as place:
+            itself = Session(self.request, AloneTurn(Path(place)), device)
+            rivals = {"itself": told(itself.events()), "bare": bare(Loop(self.request, device))}
+            totals = {name: Total() for name in ("studio", *rivals)}
+            for rival in rivals.values():
+                next(rival)  # warms up
+            for number in range(rounds * 3):
+                totals["studio"].add(*self._steps(ALONE))
+                for name, rival in rivals.items():
+                    end = time.perf_counter() + ALONE
+                    while time.perf_counter() < end:
+                        totals[name].add(*next(rival))
+                words = ", ".join(f"{name} {total.rate:.2f}" for name, total in totals.items())
+                if number % 3 == 2:
+                    print(f"training alone, steps per second: {words}", flush=True)
+        rate = totals["studio"].rate
+        return rate / totals["bare"].rate, rate / totals["itself"].rate
+
+    def _steps(self, seconds: float) -> tuple[int, float]:
+        """Steps of about so many seconds of running, and how long they took."""
+        last = self._events(0)[-1].seq
+        with self.running():
+            time.sleep(seconds)
+        read = [event for event in self._events(last) if event.kind == "metrics"]
+        return read[-1].data["steps"][-1] - read[0].data["steps"][-1], read[-1].at - read[0].at
+
+
+class Total:
+    """Steps and the seconds they took, over several turns."""
+
+    def __init__(self) -> None:
+        self.steps, self.seconds = 0, 0.0
+
+    def add(self, steps: int, seconds: float) -> None:
+        self.steps += steps
+        self.seconds += seconds
+
+    @property
+    def rate(self) -> float:
+        return self.steps / self.seconds
 
 
 def _shares(seen: list[tuple[float, float]]) -> list[float]:

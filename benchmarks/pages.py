@@ -26,24 +26,27 @@ from playwright.sync_api import Page
 from benchmarks.crowd import data_with, p95
 from benchmarks.followed import browser
 from benchmarks.servers import Server, server
-from benchmarks.streams import PROMPTS, text_model
+from benchmarks.streams import PROMPTS, quick_model, text_model
 from benchmarks.visitors import Layout, Visitor
 
 PAGES, WRITERS, REAL = 100, 25, 3
-#: of a text, each; a new one begins when it has ended
+#: of a text, of the default model; a new one begins when it has ended
 TOKENS = 100
 #: share of the time, or seconds, after which the memory is first looked at
 SETTLED, SETTLED_AT_MOST = 0.2, 120.0
 
 
-def pages(data: Path, threads: int, minutes: float) -> dict[str, float]:
-    """``pages_errors``, ``gap_p95_ms`` (over what the model makes) and ``web_growth`` (0.05: five per cent more)."""
-    text_model(data)
+def pages(data: Path, threads: int, minutes: float, quick: bool = False) -> dict[str, float]:
+    """``pages_errors``, ``gap_p95_ms`` (over what the model makes) and ``web_growth`` (0.05: five per cent more).
+
+    ``quick``: with a tiny model of random weights instead, so that every text comes as quickly as a page takes it.
+    """
+    model, tokens = (quick_model(data), 2000) if quick else (text_model(data), TOKENS)
     with tempfile.TemporaryDirectory(prefix="atelier-sharing-") as place:
         folder = data_with(Path(place), data)
         with server(folder, "--threads", str(threads), "--running", str(WRITERS + 7)) as running:
             running.wait_ready()
-            found = _Open(running, minutes * 60)
+            found = _Open(running, minutes * 60, model, tokens)
             with found.real_pages():
                 asyncio.run(found.opened())
         return found.figures(folder / "studio.db")
@@ -52,8 +55,8 @@ def pages(data: Path, threads: int, minutes: float) -> dict[str, float]:
 class _Open:
     """All pages of one run and what they saw."""
 
-    def __init__(self, running: Server, seconds: float) -> None:
-        self.running, self.seconds = running, seconds
+    def __init__(self, running: Server, seconds: float, model: str, tokens: int) -> None:
+        self.running, self.seconds, self.model, self.tokens = running, seconds, model, tokens
         self.errors: list[str] = []
         self.seen: dict[str, list[float]] = defaultdict(list)  # job: when its text changed
         self.texts = 0
@@ -86,7 +89,8 @@ class _Open:
             given = {
                 layout.component("text-mode"): "continue",
                 layout.component("text-prompt"): PROMPTS[number % len(PROMPTS)],
-                layout.component("text-max-new-tokens"): TOKENS,
+                layout.component("text-max-new-tokens"): self.tokens,
+                layout.component("text-model"): self.model,
             }
             shown: dict[str, Any] = {}
             async for (change,) in visitor.streamed(button, given=given):

@@ -1,18 +1,20 @@
 """One device, many people: how well it is shared.
 
-    python -m benchmarks.sharing [--threads 1] [--data DIR] [--only training,hog,streams,stops,pages,kills]
+    python -m benchmarks.sharing [--threads 1] [--data DIR] [--only training,hog,streams,stops,pages,quick_pages,kills]
 
 ``p95_training_on_over_off``: the 95th percentile of how long people wait for a text while a training runs, over that
 while it rests, with a crowd that always asks and one that leaves pauses, the worse of them; ``training_floor_kept``:
 the least share of the device that the training had in any five seconds of the former, over its floor;
-``training_alone``: its steps per second with nobody there over those of the bare loop (see ``beside``).
+``training_alone``: its steps per second with nobody there over those of the bare loop, and ``_over_itself`` over those
+of the same training outside the studio (see ``beside``).
 ``hog_p95_ratio``: the same percentile of four people while a fifth asks for eight texts at a time, over that while
 everybody asks for one; ``hog_p95_ratio_fifo``: that of first come, first served, in the same rounds (see ``hog``).
 ``streams8_over_1``: tokens per second of eight texts written together over those of one, each with its own seed and
 settings; ``threads8_over_1``: the same of eight threads that call plain ``generate`` on one model, in the same rounds
 (see ``streams``). ``stop_p95_ms``: from Stop to the device being free, at random moments, beside ``step_ms``, what a
 step of such a job takes; ``stops_touched``: other jobs that noticed (see ``stops``). ``pages_errors``, ``gap_p95_ms``,
-``web_growth``: a hundred open pages of which 25 write (see ``pages``). ``kill_sentence_s``, ``kill_next_s``: from
+``web_growth``: a hundred open pages of which 25 write (see ``pages``), and with ``quick_`` before it with a tiny model
+that writes as much as the pages take. ``kill_sentence_s``, ``kill_next_s``: from
 kill -9 of the worker to the sentence and to the next text, ``kill_load_s`` of which loads the model (see ``kills``).
 
 All of it on the CPU with the default text model, 135 million parameters, and what is compared in turns within one run.
@@ -41,12 +43,18 @@ from benchmarks.streams import streams
 Figures: TypeAlias = Mapping[str, float | str]
 Part: TypeAlias = Callable[[argparse.Namespace, Path], Figures]
 
+
+def _named(prefix: str, figures: Figures) -> Figures:
+    return {prefix + name: value for name, value in figures.items()}
+
+
 PARTS: dict[str, Part] = {
     "training": lambda given, data: beside(data, given.threads, given.rounds, given.seconds),
     "hog": lambda given, data: hog(data, given.threads, given.rounds, given.seconds),
     "streams": lambda given, data: streams(data, given.threads, given.tokens, given.rounds),
     "stops": lambda given, data: stops(data, given.threads, given.stops),
     "pages": lambda given, data: pages(data, given.threads, given.minutes),
+    "quick_pages": lambda given, data: _named("quick_", pages(data, given.threads, min(3, given.minutes), quick=True)),
     "kills": lambda given, data: kills(data, given.threads, given.rounds),
 }
 

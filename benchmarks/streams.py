@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +32,8 @@ from studio.store.blobs import Blobs
 
 #: stands in where nothing can be fetched
 RANDOM = "random-100m"
+#: writes as quickly as a large GPU would for many people at once, and writes nothing of sense
+QUICK = "random-quick"
 
 PROMPTS = (
     "Once upon a time there was an old lighthouse keeper who",
@@ -176,9 +178,18 @@ def text_model(data: Path) -> str:
             unpacked(gguf, lambda *_: None)
     except (OSError, StudioError) as error:
         print(f"{entry.name} cannot be fetched ({error}); random weights instead", flush=True)
-        known = catalog.named(RANDOM)
-        return (known or catalog.add(_random(data / RANDOM), RANDOM)).name
+        return _added(catalog, RANDOM, data)
     return entry.name
+
+
+def quick_model(data: Path) -> str:
+    """The name of a model in the catalogue of ``data`` that takes a millisecond or two for a token."""
+    return _added(Catalog(ASSETS, data), QUICK, data)
+
+
+def _added(catalog: Catalog, name: str, data: Path) -> str:
+    known = catalog.named(name)
+    return (known or catalog.add(_random(data / name, SHAPES[name]), name)).name
 
 
 def _folder(data: Path, name: str) -> Path:
@@ -189,19 +200,23 @@ def _folder(data: Path, name: str) -> Path:
     return weights if gguf is None else unpacked(gguf, lambda *_: None)
 
 
-def _random(folder: Path) -> Path:
+SHAPES = {
+    RANDOM: {"hidden_size": 640, "intermediate_size": 1728, "num_hidden_layers": 16, "num_attention_heads": 10,
+             "num_key_value_heads": 5, "vocab_size": 32_000},
+    QUICK: {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "num_key_value_heads": 1, "vocab_size": 256},
+}  # fmt: skip
+
+
+def _random(folder: Path, shape: Mapping[str, int]) -> Path:
     """A Llama in the shape of small ones, and a tokenizer of bytes."""
     if not (folder / "config.json").exists():
         words = Tokenizer(models.BPE(vocab={char: n for n, char in enumerate(_bytes())}, merges=[]))
         words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         words.decoder = decoders.ByteLevel()
         torch.manual_seed(0)
-        shape = LlamaConfig(
-            hidden_size=640, intermediate_size=1728, num_hidden_layers=16, num_attention_heads=10,
-            num_key_value_heads=5, vocab_size=32_000, tie_word_embeddings=True, pad_token_id=0,
-            bos_token_id=None, eos_token_id=None,
-        )  # fmt: skip
-        LlamaForCausalLM(shape).to(torch.bfloat16).save_pretrained(folder)
+        config = LlamaConfig(**shape, tie_word_embeddings=True, pad_token_id=0, bos_token_id=None, eos_token_id=None)
+        LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
         PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(folder)
     return folder
 

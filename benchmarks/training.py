@@ -70,7 +70,7 @@ def session_over_bare(request: TrainingRequest, seconds: float, threads: int) ->
     where = device(threads)
     with tempfile.TemporaryDirectory() as folder:
         endless = request.model_copy(update={"seconds": 0.0, "steps": 1_000_000})
-        rivals = _bare(Loop(request, where)), _told(Session(endless, AloneTurn(Path(folder)), where).events())
+        rivals = bare(Loop(request, where)), told(Session(endless, AloneTurn(Path(folder)), where).events())
         totals = [[0, 0.0], [0, 0.0]]
         for rival in rivals:
             next(rival)  # warms up
@@ -82,7 +82,7 @@ def session_over_bare(request: TrainingRequest, seconds: float, threads: int) ->
     return totals[0][0] / totals[0][1], totals[1][0] / totals[1][1]
 
 
-def _bare(loop: Loop) -> Iterator[tuple[int, float]]:
+def bare(loop: Loop) -> Iterator[tuple[int, float]]:
     """Steps and seconds of one turn after the other."""
     while True:
         began, first = time.perf_counter(), loop.step
@@ -93,7 +93,7 @@ def _bare(loop: Loop) -> Iterator[tuple[int, float]]:
         yield loop.step - first, time.perf_counter() - began
 
 
-def _told(events: Iterator[Event]) -> Iterator[tuple[int, float]]:
+def told(events: Iterator[Event]) -> Iterator[tuple[int, float]]:
     """The same of a session; a turn ends at the first reading after its time."""
     began, first = time.perf_counter(), 0
     for event in events:
