@@ -19,6 +19,7 @@ def main() -> None:
     gc.disable()  # importing makes much and drops nothing: collecting meanwhile costs a seventh of the start
     import uvicorn
 
+    from studio.closing import quietly
     from studio.web import build_app
 
     try:
@@ -30,6 +31,7 @@ def main() -> None:
     if settings.auth and not app.state.studio.accounts.everybody():
         print("There is no account yet: python -m studio.accounts add NAME --role administrator", flush=True)  # noqa: T201
     print(f"Atelier opens at http://{settings.host}:{settings.port}  (Ctrl+C closes it)", flush=True)  # noqa: T201
+    quietly()
     uvicorn.run(
         app,
         host=settings.host,

@@ -18,7 +18,7 @@ FLOORS = [
     ("studio.library",),
     ("studio.engine",),
     ("studio.services", "studio.live"),
-    ("studio.locales", "studio.owners", "studio.lean", "studio.models"),
+    ("studio.locales", "studio.owners", "studio.lean", "studio.closing", "studio.models"),
     ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
     ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.health"),
     ("studio.web",),
