@@ -310,3 +310,21 @@ def test_what_was_drained_stays_so_after_a_restart_and_the_queue_runs_once_it_is
     second.jobs.drain(False)
     wait_state(second, queued, "done")
     second.close()
+
+
+@pytest.mark.parametrize("engine", ["inline", "process"])
+def test_a_training_is_saved_at_the_very_step_at_which_its_studio_is_closed(tmp_path: Path, engine: str) -> None:
+    studio = open_in(tmp_path, engine)
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.close()
+    studio = open_in(tmp_path, engine)
+    assert studio.jobs.get(OWNER, job.id).state == "interrupted"
+    before = studio.jobs.events(OWNER, job.id)
+    last = max(step for event in before if event.kind == "metrics" for step in event.data["steps"])
+    studio.jobs.resume(OWNER, job.id)
+    events = follow(studio, job, after=before[-1].seq, stop=lambda event: event.kind == "mark")
+    assert events[-1].data["text"] == f"resumed at step {last}"
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+    studio.close()
