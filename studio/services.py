@@ -20,9 +20,15 @@ from studio.engine.job import Job
 from studio.engine.jobs import JobService
 from studio.engine.options import EngineOptions
 from studio.engine.telling import sweep_previews
+from studio.library.credentials import Credentials
 from studio.library.handed import Handed
+from studio.library.indexer import Indexer
 from studio.library.library import Library
+from studio.library.likeness import Likeness
+from studio.library.lineage import Lineage
+from studio.library.marks import Marks
 from studio.library.shares import Shares
+from studio.library.shelf import Shelf
 from studio.live import Live
 from studio.settings import ASSETS, Settings
 from studio.store.blobs import Blobs
@@ -45,6 +51,12 @@ class Studio:
     handed: Handed
     caps: Caps
     live: Live
+    shelf: Shelf
+    marks: Marks
+    likeness: Likeness
+    lineage: Lineage
+    indexer: Indexer
+    credentials: Credentials
 
     def submit(self, owner: str, kind: str, values: Mapping[str, Any], ends_with_page: bool = False) -> Job:
         """``JobService.submit`` for what is asked for; what ``owner``'s role may not choose is refused."""
@@ -64,9 +76,11 @@ class Studio:
     def start(self) -> None:
         """Takes up what the last run left and starts the engine, which takes a few seconds of its own."""
         self.jobs.start()
+        self.indexer.start()
 
     def close(self) -> None:
         """Ends the engine and closes the files. What ran can be resumed."""
+        self.indexer.close()
         self.jobs.close()
         self.database.close()
 
@@ -86,7 +100,26 @@ def open_studio(settings: Settings) -> Studio:
     caps = Caps(settings.caps, Choices(database), accounts.role_of)
     jobs = JobService(settings, database, library, catalog, host, caps)
     shares = Shares(database, library)
-    return Studio(settings, catalog, library, jobs, database, host, accounts, shares, Handed(), caps, Live(jobs))
+    likeness = Likeness(database, catalog)
+    return Studio(
+        settings,
+        catalog,
+        library,
+        jobs,
+        database,
+        host,
+        accounts,
+        shares,
+        Handed(),
+        caps,
+        Live(jobs),
+        Shelf(database),
+        Marks(database),
+        likeness,
+        Lineage(database, library),
+        Indexer(database, library, likeness),
+        Credentials(data / "credentials"),
+    )
 
 
 def _host(settings: Settings) -> Host:
@@ -97,5 +130,6 @@ def _host(settings: Settings) -> Host:
         settings.training_share,
         settings.memory_share,
         settings.training_snapshot_mb * 1_000_000,
+        settings.content_credentials,
     )
     return InlineHost(options) if settings.engine == "inline" else ProcessHost(options, settings.hang_seconds)

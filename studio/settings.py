@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     caps: Caps = Field(Caps(), description="what guests, members and administrators may have at a time")
     memory_share: float = Field(0.8, gt=0, le=1, description="share of the device's memory that models may fill")
     training_snapshot_mb: int = Field(256, ge=0, le=100_000, description="snapshots that a training keeps, in MB")
+    content_credentials: bool = Field(
+        False, description="sign what is made (C2PA) with the studio's own key, saying that a model made it"
+    )
     upload_mb: int = Field(50, ge=1, le=2000, description="largest file that may be uploaded, in MB")
     cookie_secure: bool = Field(False, description="send the cookie over HTTPS only; set it behind a TLS proxy")
     root_path: str = Field("", description="path prefix when served behind a proxy")

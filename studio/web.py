@@ -32,6 +32,7 @@ from studio.routes import routes
 from studio.runs import run_routes
 from studio.services import Studio, open_studio
 from studio.settings import ASSETS, Settings
+from studio.shelf import shelf_routes
 
 #: seconds between two looks of gradio's queue for something to do: its own thousand a second cost 6 % of a core
 QUEUE_LOOKS = 0.01
@@ -59,6 +60,7 @@ def build_routes(studio: Studio, inside: Inside) -> FastAPI:
     app.state.studio = studio
     app.include_router(routes(studio))
     app.include_router(run_routes(studio))
+    app.include_router(shelf_routes(studio))
     app.include_router(health_routes(studio))
     if studio.settings.auth:
         app.include_router(sign_in_routes(studio))

@@ -2,6 +2,7 @@
 
 import {send} from "./bench.js";
 import {address, button, el, icon} from "./dom.js";
+import {organise} from "./organise.js";
 import {sharing} from "./share.js";
 import {has, size, t, titleOf, valueOf, when} from "./words.js";
 
@@ -98,6 +99,7 @@ function draw() {
       el("div.dialog-side", {},
         el("div.tools", {}, isOwn(item) ? drawWith(item) : null, button(t("item.again"), {class: isOwn(item) ? "btn" : "btn btn-primary", id: "item-again", onclick: () => { box.close(); send({action: "again", item: item.id}); }}, "again"),
           download(item), destinations(item).length ? sendMenu(item) : null),
+        organise(item, () => box.close(), (other) => openItem(other)),
         sharing(item),
         el("h3", {}, t("item.recipe")), recipe(item), deleteButton(item))));
   if (box.open) keepFocus(held);

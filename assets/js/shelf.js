@@ -1,9 +1,8 @@
-// Earlier results: the strip under each stage, and the library's grid.
+// Earlier results as cards: the strip under each stage; the Library shows the same cards.
 
-import {address, button, el, icon} from "./dom.js";
+import {address, el, icon} from "./dom.js";
 import {isPicture, isText, openItem} from "./dialog.js";
 import {roving} from "./keys.js";
-import {sharedList} from "./share.js";
 import {has, kindOf, t, titleOf, when} from "./words.js";
 
 const NEEDS_CHECKER = new Set(["image/png", "image/webp"]);
@@ -15,7 +14,7 @@ function face(item) {
 }
 
 /** One card an item, but one for all pictures of a drawing: their grid stands for them, the arrows walk through them. */
-function piles(items) {
+export function piles(items) {
   const drawn = new Map();
   return items.filter((item) => {
     if (item.kind !== "sample") return true;
@@ -24,15 +23,16 @@ function piles(items) {
     return !pile.length;
   }).map((item) => {
     const pile = drawn.get(item.job_id) ?? [item];
-    return {item: pile.reduce((one, other) => (other.width > one.width ? other : one)), count: pile.filter((one) => one.name !== "samples.png").length};
+    return {item: pile.reduce((one, other) => (other.width > one.width ? other : one)), all: pile, count: pile.filter((one) => one.name !== "samples.png").length};
   });
 }
 
-function card({item, count}, items) {
+/** A card that opens its item among `items`, or does what `open` says. */
+export function card({item, count}, items, open = () => openItem(item, items)) {
   const many = count > 1 ? t("tile.count", {count}) : "";
   const words = `${[kindOf(item), many].filter(Boolean).join(", ")}: ${titleOf(item)}, ${when(item.created)}`;
   const checker = NEEDS_CHECKER.has(item.media_type) ? ".checker" : "";
-  return el(`button.card${checker}`, {type: "button", "aria-label": words, title: titleOf(item), data: {item: item.id, kind: item.kind}, onclick: () => openItem(item, items)},
+  return el(`button.card${checker}`, {type: "button", "aria-label": words, title: titleOf(item), data: {item: item.id, kind: item.kind}, onclick: open},
     face(item), many ? el("span.card-count", {"aria-hidden": "true"}, String(count)) : null);
 }
 
@@ -44,34 +44,6 @@ export function film(element, props, trigger, watch, fixed) {
     const row = el("div.film-row", {role: "group", "aria-label": t("film.label")}, piles(items).map((pile) => card(pile, items)));
     roving(row, "button");
     box.replaceChildren(el("h2.section", {}, t(has(`film.title.${fixed.kind}`) ? `film.title.${fixed.kind}` : "film.title")), row);
-  };
-  watch("value", show);
-  show();
-}
-
-function emptyShelf(filter) {
-  if (filter !== "all") return el("div.empty", {}, el("h2", {}, t("library.empty.filter")));
-  const tabs = ["text", "image", "style", "training"].map((kind) =>
-    button(t("library.go", {tab: t(`tab.${kind}`)}), {onclick: () => document.getElementById(`page-${kind}-button`)?.click()}, kind));
-  return el("div.empty", {}, el("span.empty-mark.glyph.glyph-library", {"aria-hidden": "true"}), el("h2", {}, t("library.empty")), el("p", {}, t("library.empty.more")), el("div.tools", {}, tabs));
-}
-
-function tile(pile, items) {
-  const {item} = pile;
-  return el("figure.tile", {}, card(pile, items),
-    el("figcaption", {}, el("span.tile-title", {}, titleOf(item)), el("span.tile-when", {}, `${kindOf(item)} · ${when(item.created)}`)));
-}
-
-export function library(element, props, trigger, watch) {
-  const box = element.querySelector(".widget");
-  const show = () => {
-    const value = props.value;
-    if (!value) return;
-    if (!value.items.length) return box.replaceChildren(emptyShelf(value.filter));
-    const grid = el("div.grid", {role: "group"}, piles(value.items).map((pile) => tile(pile, value.items)));
-    roving(grid, ".card");
-    const further = value.more ? button(t("library.more"), {id: "library-more", onclick: () => trigger("further", {count: value.items.length + 60})}) : null;
-    box.replaceChildren(sharedList(value.shared) ?? "", grid, further ? el("div.further", {}, further) : "");
   };
   watch("value", show);
   show();

@@ -34,6 +34,7 @@ export const valueOf = (field, value) => (typeof value === "string" ? named(fiel
 export function titleOf(item) {
   const {settings = {}, facts = {}} = item.recipe ?? {};
   if (item.kind === "style") return settings.style ? named("style", settings.style) : t("title.picture");
+  if (item.kind === "training" && settings.dataset === "own" && settings.name) return settings.name;
   if (item.kind === "training" && settings.dataset) return named("dataset", settings.dataset);
   if (item.kind === "sticker_training") return settings.name || t("title.own");
   if (item.kind === "explore" && settings.view) return named("view", settings.view);

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gradio as gr
 
 from studio.api.jobs import Jobs
+from studio.api.library import Shelves
 from studio.api.making import Making
 from studio.services import Studio
 
@@ -18,3 +19,4 @@ def build_api(studio: Studio) -> None:
     with gr.Column(visible=False):
         Making(studio).build()
         Jobs(studio).build()
+        Shelves(studio).build()

@@ -26,6 +26,7 @@ from studio.engine.options import EngineOptions
 from studio.engine.residency import Ledger, Wanted
 from studio.engine.telling import Telling
 from studio.engine.turns import Hold, Lease
+from studio.library.credentials import Credentials
 from studio.library.made import keep
 from studio.library.recipe import compose
 from studio.settings import ASSETS
@@ -44,6 +45,7 @@ class LocalEngine:
         self._send = send
         self._blobs = Blobs(options.data / "blobs")
         self._catalog = Catalog(ASSETS, options.data)
+        self._credentials = Credentials(options.data / "credentials") if options.content_credentials else None
         self._threads: dict[str, threading.Thread] = {}
         self._told: dict[str, list[Tell | Steer]] = {}  # orders for jobs that have not reached the lease yet
         self._closing = threading.Event()
@@ -201,6 +203,7 @@ class LocalEngine:
                 artifact,
                 compose(order.kind, settings, digest, {**result.facts, **artifact.facts}, credited),
                 self._blobs,
+                self._credentials,
             )
             for artifact in result.artifacts
         )

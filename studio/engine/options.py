@@ -17,3 +17,4 @@ class EngineOptions:
     memory_share: float = 0.8
     #: bytes of snapshots that a training may keep
     room: int = 256_000_000
+    content_credentials: bool = False

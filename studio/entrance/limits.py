@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.entrance.answers import refuse
 
-UPLOAD = "/gradio_api/upload"
+#: where files come in
+UPLOADS = ("/gradio_api/upload", "/shelf/explain")
 MB = 1 << 20
 #: of everything but uploads: a long conversation with its settings is a few hundred kB
 MOST_WORDS_MB = 4
@@ -28,7 +29,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit_mb = self._upload_mb if scope["path"].rstrip("/") == UPLOAD else MOST_WORDS_MB
+        limit_mb = self._upload_mb if scope["path"].rstrip("/") in UPLOADS else MOST_WORDS_MB
         limit = limit_mb * MB + (MB if limit_mb == self._upload_mb else 0)
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdigit() or int(length) > limit:

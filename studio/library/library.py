@@ -13,14 +13,22 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from sqlalchemy import delete, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from pipelines.errors import StudioError
+from studio.library.edges import forget_edges
+from studio.library.found_by import prompt_of, write_words
+from studio.library.likeness import keep_vector
 from studio.library.made import Made
 from studio.store.blobs import Blobs
 from studio.store.database import Database, insert
+from studio.store.shelf import ToIndexRow
 from studio.store.tables import BlobRow, ItemRow, UploadRow
+
+#: items of one transaction that deletes: a writer holds up all others
+_SOME = 100
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Item:
     height: int
     created: float
     has_thumbnail: bool
+    starred: bool = False
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -71,6 +80,7 @@ class Item:
             "url": self.url,
             "thumbnail_url": self.thumbnail_url,
             "download_url": self.download_url,
+            "starred": self.starred,
             "recipe": dict(self.recipe),
         }
 
@@ -91,14 +101,14 @@ class Library:
         if before is not None:
             query = query.where(ItemRow.created < before)
         with self._database.read() as session:
-            return [_item(row, size) for row, size in session.execute(query)]
+            return [item_of(row, size) for row, size in session.execute(query)]
 
     def of_job(self, owner: str, job_id: str) -> list[Item]:
         """What ``job_id`` made, in the order in which it was made."""
         query = select(ItemRow, BlobRow.bytes).join(BlobRow, ItemRow.digest == BlobRow.digest)
         query = query.where(ItemRow.owner == owner, ItemRow.job_id == job_id).order_by(ItemRow.created, ItemRow.id)
         with self._database.read() as session:
-            return [_item(row, size) for row, size in session.execute(query)]
+            return [item_of(row, size) for row, size in session.execute(query)]
 
     def get(self, owner: str, item_id: str) -> Item:
         with self._database.read() as session:
@@ -106,7 +116,7 @@ class Library:
             if row is None or row.owner != owner:
                 raise StudioError("item.unknown", "There is nothing named {item} in your library.", item=item_id[:40])
             blob = session.get_one(BlobRow, row.digest)
-            return _item(row, blob.bytes)
+            return item_of(row, blob.bytes)
 
     def thumbnail(self, owner: str, item_id: str) -> str | None:
         """The digest of the thumbnail, None where the item has none."""
@@ -117,17 +127,26 @@ class Library:
     def delete(self, owner: str, item_id: str) -> None:
         """Takes the item out of the library; its file goes when nothing else names it."""
         self.get(owner, item_id)
+        self.delete_many(owner, [item_id])
+
+    def delete_many(self, owner: str, items: Sequence[str]) -> int:
+        """The same of many, all or none of each hundred; returns how many there were. Others' are left alone."""
+        return sum(self._delete(owner, items[start : start + _SOME]) for start in range(0, len(items), _SOME))
+
+    def _delete(self, owner: str, items: Sequence[str]) -> int:
         with self._database.write() as session:
-            row = session.get(ItemRow, item_id)
-            if row is None:  # deleted in another window since we looked
-                return
-            digests = [digest for digest in (row.digest, row.thumbnail) if digest]
-            session.delete(row)
+            rows = list(session.scalars(select(ItemRow).where(ItemRow.owner == owner, ItemRow.id.in_(items))))
+            digests = {digest for row in rows for digest in (row.digest, row.thumbnail) if digest}
+            made = [(row.digest, row.job_id) for row in rows]
+            for row in rows:
+                session.delete(row)
             session.flush()
+            forget_edges(session, owner, made)
             gone = [digest for digest in digests if not _named(session, digest)]
             session.execute(delete(BlobRow).where(BlobRow.digest.in_(gone)))
         for digest in gone:  # after the commit: a kill here leaves an orphan, which the next start sweeps
             self.blobs.remove(digest)
+        return len(rows)
 
     def keep_upload(self, owner: str, data: bytes, media_type: str = "application/octet-stream") -> str:
         """Keeps a file somebody gave us; returns the sha256 to name it by in a request."""
@@ -188,8 +207,21 @@ def add_items(session: Session, owner: str, job_id: str, kind: str, made: Sequen
             created=now + number * 1e-5,  # keeps the order of making when sorted by time
         )
         session.add(row)
-        items.append(_item(row, one.bytes))
+        session.flush()
+        _index(session, row, one)
+        items.append(item_of(row, one.bytes))
     return items
+
+
+def _index(session: Session, row: ItemRow, made: Made) -> None:
+    """What it is found by, and what is yet to be found out about it by ``studio.library.indexer``."""
+    write_words(session, row)
+    if made.looks is not None:
+        keep_vector(session, row.owner, row.id, "looks", np.frombuffer(made.looks, np.float32))
+    later: tuple[str, ...] = ("sources",) if made.looks is not None else ("sources", "looks")
+    if prompt_of(row.recipe):
+        later = (*later, "words")
+    session.execute(insert(session, ToIndexRow), [{"item": row.id, "what": what} for what in later])
 
 
 def _list_blob(session: Session, digest: str, size: int, media_type: str) -> None:
@@ -203,7 +235,7 @@ def _named(session: Session, digest: str) -> bool:
     return session.execute(item).first() is not None or session.execute(upload).first() is not None
 
 
-def _item(row: ItemRow, size: int) -> Item:
+def item_of(row: ItemRow, size: int) -> Item:
     return Item(
         id=row.id,
         owner=row.owner,
@@ -218,5 +250,6 @@ def _item(row: ItemRow, size: int) -> Item:
         height=row.height,
         created=row.created,
         has_thumbnail=row.thumbnail is not None,
+        starred=row.starred,
         recipe=row.recipe,
     )

@@ -6,16 +6,22 @@ does not know the database.
 
 from __future__ import annotations
 
+import builtins
 import io
+import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
 
 from pipelines.base import Artifact
+from pipelines.looks import looks
+from studio.library.credentials import Credentials, Unsigned
 from studio.library.recipe import embed
 from studio.store.blobs import Blobs
+
+log = logging.getLogger(__name__)
 
 THUMBNAIL = 320
 
@@ -34,14 +40,23 @@ class Made:
     width: int
     height: int
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    #: of a picture: what it looks like, float32 (see ``pipelines.looks``)
+    looks: builtins.bytes | None = None
 
-    def json(self) -> dict[str, Any]:
-        return asdict(self)
 
+def keep(artifact: Artifact, recipe: Mapping[str, Any], blobs: Blobs, credentials: Credentials | None = None) -> Made:
+    """Writes the file, its recipe inside, and a thumbnail where it is a picture.
 
-def keep(artifact: Artifact, recipe: Mapping[str, Any], blobs: Blobs) -> Made:
-    """Writes the file, its recipe inside, and a thumbnail where it is a picture."""
+    With ``credentials`` it is signed before it is named by its content; where it cannot be, the library's recipe says
+    why under ``unsigned``.
+    """
     data = embed(artifact, recipe)
+    if credentials is not None:
+        try:
+            data = credentials.sign(data, artifact.media_type, artifact.title, recipe, str(recipe.get("studio", "")))
+        except Unsigned as error:
+            log.error("%s is kept unsigned: %s", artifact.name, error)
+            recipe = {**recipe, "unsigned": str(error)}
     thumbnail, width, height = _thumbnail(artifact)
     return Made(
         digest=blobs.put(data),
@@ -54,6 +69,7 @@ def keep(artifact: Artifact, recipe: Mapping[str, Any], blobs: Blobs) -> Made:
         width=width,
         height=height,
         recipe=recipe,
+        looks=None if thumbnail is None else looks(thumbnail).tobytes(),
     )
 
 

@@ -63,7 +63,11 @@ class ItemRow(Base):
     """Something made, in its maker's library."""
 
     __tablename__ = "items"
-    __table_args__ = (Index("items_of_owner", "owner", "created"),)
+    __table_args__ = (
+        Index("items_of_owner", "owner", "created"),
+        Index("items_by_title", "owner", "title"),
+        Index("items_of_digest", "digest"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     owner: Mapped[str]
@@ -78,6 +82,7 @@ class ItemRow(Base):
     height: Mapped[int] = mapped_column(default=0)
     recipe: Mapped[dict[str, Any]]
     created: Mapped[float]
+    starred: Mapped[bool] = mapped_column(default=False)
 
 
 class ChoiceRow(Base):

@@ -58,7 +58,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         Courier(studio, pages, everything, library)
         widget("strip", "status-strip", titles=model_titles(studio))
         widget("footer", "footer", version=_version())
-        shelf.select(library.show, library.filter, library.grid, **QUIET)
+        shelf.select(library.show, None, library.grid, **QUIET)
     return page
 
 

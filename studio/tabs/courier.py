@@ -44,20 +44,20 @@ class Courier:
         targets: list[Component] = [one for tab in tabs.values() for one in [*tab.targets, tab.film, tab.stage]]
         outputs = list(dict.fromkeys([self.element, pages, library.grid, *targets]))
         # one message may come while another is under way, which gradio would drop by default
-        self.element.deliver(self.deliver, [library.filter], outputs, trigger_mode="multiple", **QUIET)
+        self.element.deliver(self.deliver, None, outputs, trigger_mode="multiple", **QUIET)
 
-    def deliver(self, chosen: str, event: gr.EventData, request: gr.Request) -> Updates:
+    def deliver(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Does what a message asks for. A message that makes no sense is refused as a sentence."""
         owner, language = owner_of(request), language_of(request)
         try:
-            return self._done(event._data, owner, language, chosen)
+            return self._done(event._data, owner, language)
         except StudioError as error:
             refuse(error, language)
         except Exception as error:  # noqa: BLE001 - the last line of defence before the page
             report(error, language)
         return {self.element: gr.skip()}
 
-    def _done(self, message: Any, owner: str, language: Language, chosen: str) -> Updates:
+    def _done(self, message: Any, owner: str, language: Language) -> Updates:
         match message:
             case {"action": "example" | "fill" as action, "kind": str(kind), "index": int(index)} if kind in self.tabs:
                 examples = self.tabs[kind].examples
@@ -77,14 +77,14 @@ class Courier:
             case {"action": "send", "item": str(item_id), "to": str(to)}:
                 return self._send(self.studio.library.get(owner, item_id), to, owner, language)
             case {"action": "delete", "item": str(item_id)}:
-                return self._delete(self.studio.library.get(owner, item_id), owner, chosen)
+                return self._delete(self.studio.library.get(owner, item_id), owner)
             case {"action": "share", "item": str(item_id), "days": int(days)}:
-                return self._shared(owner, chosen, item_id, share(self.studio, owner, item_id, days))
+                return self._shared(owner, item_id, share(self.studio, owner, item_id, days))
             case {"action": "take back", "share": int(number)}:
                 take_back(self.studio, owner, number)
-                return self._shared(owner, chosen)
+                return self._shared(owner)
             case {"action": "links"}:
-                return self._shared(owner, chosen)
+                return self._shared(owner)
             case {"action": "steer", "job": str(job_id), "changes": dict(changes)}:
                 self.studio.jobs.steer(owner, job_id, changes)
                 return {self.element: gr.skip()}
@@ -126,17 +126,17 @@ class Courier:
             **self._say("focus", kind=page if kind == OWN_KIND else kind),
         }
 
-    def _shared(self, owner: str, chosen: str, item: str = "", link: str = "") -> Updates:
+    def _shared(self, owner: str, item: str = "", link: str = "") -> Updates:
         """The links there are now, and the words of the one just made, which nobody can ask for again."""
         mine = links(self.studio, owner)
-        return {**self._shelf(owner, chosen), **self._say("shared", item=item, link=link, links=mine)}
+        return {**self._shelf(owner), **self._say("shared", item=item, link=link, links=mine)}
 
-    def _shelf(self, owner: str, chosen: str) -> Updates:
-        return {self.library.grid: self.library.page(owner, chosen)}
+    def _shelf(self, owner: str) -> Updates:
+        return {self.library.grid: self.library.page(owner)}
 
-    def _delete(self, item: Item, owner: str, chosen: str) -> Updates:
+    def _delete(self, item: Item, owner: str) -> Updates:
         self.studio.library.delete(owner, item.id)
-        updates: Updates = {**self._shelf(owner, chosen), **self._say("deleted", item=item.id)}
+        updates: Updates = {**self._shelf(owner), **self._say("deleted", item=item.id)}
         if item.kind in self.tabs:
             tab = self.tabs[item.kind]
             updates[tab.film] = cards(self.studio, owner, tab.kinds)

@@ -19,8 +19,9 @@ FLOORS = [
     ("studio.engine",),
     ("studio.services", "studio.live"),
     ("studio.locales", "studio.owners", "studio.lean", "studio.closing", "studio.models"),
+    ("studio.desk",),
     ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
-    ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.health"),
+    ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.shelf", "studio.health"),
     ("studio.web",),
     ("app",),
 ]
