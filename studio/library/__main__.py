@@ -1,0 +1,76 @@
+"""``python -m studio.library migrate --data DIR --database URL``: a studio's rows from its file into a PostgreSQL.
+
+Stop the studio first. The files stay where they are; each one that a row names is read and its hash compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+from tqdm import tqdm
+
+from pipelines.errors import StudioError
+from studio.settings import Settings
+from studio.store.blobs import Blobs
+from studio.store.database import Database
+from studio.store.moving import move
+from studio.store.tables import BlobRow
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        migrate(asked.data, asked.database)
+    except StudioError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def migrate(data: Path, url: str) -> None:
+    """Copies the rows of the studio in ``data`` to the empty database at ``url`` and tells how many there were.
+
+    Raises ``StudioError`` where there is no studio, a file is missing or torn, or the database is not empty.
+    """
+    file = data.resolve() / "studio.db"
+    if not file.exists():
+        raise StudioError("move.none", "There is no studio in {folder}: it has no studio.db.", folder=str(data))
+    source, target = Database(f"sqlite:///{file}"), Database(url)
+    try:
+        _check_files(source, Blobs(data.resolve() / "blobs"))
+        moved = move(source, target)
+    finally:
+        source.close()
+        target.close()
+    for table, count in moved.items():
+        print(f"{count:>9,}  {table}")  # noqa: T201
+    print("Every row was compared. Start the studio with the same --data and --database.")  # noqa: T201
+
+
+def _check_files(database: Database, blobs: Blobs) -> None:
+    with database.read() as session:
+        digests = session.scalars(select(BlobRow.digest)).all()
+    for digest in tqdm(digests, desc="files", disable=not sys.stderr.isatty()):
+        path = blobs.path(digest)
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise StudioError("move.file", "The file {digest} is missing or torn; nothing was moved.", digest=digest)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m studio.library", description="The library of this studio.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    moving = commands.add_parser("migrate", help="move all rows into an empty PostgreSQL; stop the studio first")
+    default = Settings()  # type: ignore[call-arg]  # mypy overlooks that every field has a default
+    moving.add_argument("--data", type=Path, default=default.data, metavar="DIR", help="the studio's data folder")
+    moving.add_argument("--database", required=True, metavar="URL", help="postgresql+psycopg://NAME:PASSWORD@HOST/NAME")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
