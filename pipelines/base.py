@@ -260,13 +260,23 @@ class Sample:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One finished thing. ``data`` in ``media_type``; ``name`` is a file name without folders."""
+    """One finished thing. ``data`` in ``media_type``; ``name`` is a file name without folders, unlike any other of its
+    job. ``settings``: those of the request that are others for this one alone, so that its recipe makes it again.
+    """
 
     name: str
     media_type: str
     data: bytes
     title: str = ""
     facts: Mapping[str, Scalar] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Finished things that stay, whatever becomes of the rest of the job. The ``Result`` has them too."""
+
+    artifacts: tuple[Artifact, ...]
 
 
 @dataclass(frozen=True)
@@ -277,7 +287,7 @@ class Result:
     facts: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-Event: TypeAlias = Progress | Token | Preview | Metrics | Mark | Steered | Diagnosis | Sample | Result
+Event: TypeAlias = Progress | Token | Preview | Metrics | Mark | Steered | Diagnosis | Sample | Kept | Result
 
 
 # ------------------------------------------------------------------------------------------------ turns

@@ -39,8 +39,11 @@ def open_drawing(data: bytes, edge: int = 0) -> Image.Image:
     return picture.convert("RGBA") if picture.has_transparency_data else _rgb(picture, (0, 0, 0)).convert("RGBA")
 
 
-def _opened(data: bytes, edge: int = 0) -> Image.Image:
-    """The first frame as it was stored."""
+def check_header(data: bytes) -> Image.Image:
+    """The picture in ``data`` with nothing decoded yet: its size and kind are within what is read here.
+
+    Raises ``StudioError`` as ``open_picture`` does.
+    """
     if len(data) > MAX_BYTES:
         raise StudioError(
             "picture.bytes",
@@ -52,32 +55,51 @@ def _opened(data: bytes, edge: int = 0) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own, lower limit follows
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = picture.size
-        if width * height > MAX_PIXELS:
-            raise _too_large(width, height)
-        picture.seek(0)
-        if edge:
-            picture.draft(None, (edge, edge))
-        picture.load()
     except Image.DecompressionBombError as error:  # far above our limit: Pillow stops before it tells the size
-        pixels = re.search(r"\((\d+) pixels\)", str(error))
-        raise StudioError(
-            "picture.bomb",
-            "The picture claims {megapixels} megapixels; at most {limit} megapixels are read. Make it smaller first.",
-            megapixels=round(int(pixels[1]) / 1e6) if pixels else "?",
-            limit=MAX_PIXELS // 1_000_000,
-        ) from error
+        raise _bomb(error) from error
     except UnidentifiedImageError:
         raise StudioError(
             "picture.unknown", "This file is not a picture that can be read. PNG, JPEG, WebP, GIF, BMP and TIFF can."
         ) from None
     except (OSError, SyntaxError, EOFError, ValueError) as error:
-        raise StudioError(
-            "picture.broken",
-            "The picture is cut short or damaged and could not be decoded ({reason}).",
-            reason=str(error)[:80],
-        ) from error
+        raise _broken(error) from error
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(width, height)
     return picture
+
+
+def _opened(data: bytes, edge: int = 0) -> Image.Image:
+    """The first frame as it was stored."""
+    picture = check_header(data)
+    try:
+        picture.seek(0)
+        if edge:
+            picture.draft(None, (edge, edge))
+        picture.load()
+    except Image.DecompressionBombError as error:
+        raise _bomb(error) from error
+    except (OSError, SyntaxError, EOFError, ValueError) as error:
+        raise _broken(error) from error
+    return picture
+
+
+def _bomb(error: Image.DecompressionBombError) -> StudioError:
+    pixels = re.search(r"\((\d+) pixels\)", str(error))
+    return StudioError(
+        "picture.bomb",
+        "The picture claims {megapixels} megapixels; at most {limit} megapixels are read. Make it smaller first.",
+        megapixels=round(int(pixels[1]) / 1e6) if pixels else "?",
+        limit=MAX_PIXELS // 1_000_000,
+    )
+
+
+def _broken(error: Exception) -> StudioError:
+    return StudioError(
+        "picture.broken",
+        "The picture is cut short or damaged and could not be decoded ({reason}).",
+        reason=str(error)[:80],
+    )
 
 
 def _too_large(width: int, height: int) -> StudioError:

@@ -15,6 +15,7 @@ from pipelines.base import Request, Scalar
 from pipelines.errors import StudioError
 from pipelines.fields import Digest, Prompt, Seed, title_of
 from pipelines.image.request import ImageRequest as ImageRequest
+from pipelines.image.upscale_request import UpscaleRequest as UpscaleRequest
 from pipelines.registry import register
 from pipelines.style.request import StyleRequest as StyleRequest
 from pipelines.training.datasets import OWN, dataset_info, size_of

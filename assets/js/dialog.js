@@ -17,7 +17,7 @@ export const isGenerator = (item) => item.name.endsWith(".safetensors");
 const isOwn = (item) => isGenerator(item) && item.kind === "sticker_training";
 
 function destinations(item) {
-  if (isPicture(item)) return ["image-picture", "image-paint", "image-extend", "style-photo", "style-picture"];
+  if (isPicture(item)) return ["image-picture", "image-paint", "image-extend", "upscale-2", "upscale-4", "style-photo", "style-picture"];
   if (isText(item)) return ["text-prompt", "image-prompt"];
   return isGenerator(item) && !isOwn(item) ? ["training-run", "sample-generator"] : [];
 }

@@ -99,6 +99,17 @@ function preview(body, view) {
   body.querySelector("figcaption").textContent = t("image.preview", {step: now.step, total: now.total});
 }
 
+/** What is under way, below what is finished already. */
+function growing(body, view) {
+  const now = view.preview;
+  const figure = body.querySelector(".preview.next") ?? body.appendChild(el("figure.preview.next", {}, el("img.checker", {alt: ""}), el("figcaption")));
+  figure.hidden = !now;
+  if (!now) return;
+  const image = figure.querySelector("img");
+  if (image.getAttribute("src") !== address(now.url)) image.src = address(now.url);
+  figure.querySelector("figcaption").textContent = t("image.preview", {step: now.step, total: now.total});
+}
+
 function grid(body, view) {
   const key = `grid${view.job}${view.items.map((item) => item.id).join()}`;
   fill(body, key, () => {
@@ -126,8 +137,12 @@ export function stagePictures(kind) {
   return (element, props, trigger, watch, fixed) => {
     const draw = (body, view) => {
       const pictures = (view.items ?? []).filter((item) => item.media_type.startsWith("image/"));
-      if (pictures.length) grid(body, {...view, items: pictures});
-      else if (["queued", "running", "paused"].includes(view.state)) preview(body, view);
+      const live = ["queued", "running", "paused"].includes(view.state);
+      if (pictures.length) {
+        grid(body, {...view, items: pictures});
+        if (live) growing(body, view);
+        else body.querySelector(".preview.next")?.remove();
+      } else if (live) preview(body, view);
       else if (kind === "image") {
         const models = view.models ?? fixed.models;
         fill(body, `empty${view.state}${drawsStickers()}${models.map((model) => model.ready)}`, () => (view.state === "failed" && view.job ? [] : [empty(fixed, models)]));

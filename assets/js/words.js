@@ -33,6 +33,7 @@ export const valueOf = (field, value) => (typeof value === "string" ? named(fiel
 /** An item's title in the person's language where its recipe says what it is; else the words it was made from. */
 export function titleOf(item) {
   const {settings = {}, facts = {}} = item.recipe ?? {};
+  if (item.kind === "upscale") return t("title.upscale", {factor: settings.factor ?? ""});
   if (item.kind === "style") return settings.style ? named("style", settings.style) : t("title.picture");
   if (item.kind === "training" && settings.dataset === "own" && settings.name) return settings.name;
   if (item.kind === "training" && settings.dataset) return named("dataset", settings.dataset);

@@ -6,14 +6,16 @@ Knows a loaded pipeline of diffusers, or of stickers, and a turn; keeps nothing 
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from PIL import Image
 
-from pipelines.base import Artifact, Cancelled, Event, Preview, Progress, Result, Scalar, Turn
+from pipelines.base import Artifact, Cancelled, Event, Kept, Preview, Progress, Result, Scalar, Turn
 from pipelines.errors import StudioError
 from pipelines.fields import MAX_SEED
 from pipelines.image.loading import Pipe, fresh_pipeline
@@ -22,7 +24,11 @@ from pipelines.image.previews import Budget, Look, straight_on
 from pipelines.image.request import ImageRequest
 from pipelines.image.schedulers import check_begins, fresh_scheduler
 from pipelines.image.settings import call_settings, check_size, cut_prompt, parameters, read_words, size_step
+from pipelines.image.sheet import Sheets
 from pipelines.image.sources import Source, read_drawing, read_source
+from pipelines.image.upscale_request import check_upscaled
+from pipelines.image.upscaling import open_upscaler, upscaled
+from pipelines.image.variants import Shot, own_settings, plan
 from pipelines.pictures import png
 from pipelines.sticker.drawings import LARGE
 from pipelines.sticker.pipeline import StickerPipeline
@@ -36,14 +42,15 @@ class Painting:
         self.pipe = pipe
         self.look = look
         self.request = request
-        self.read, self.reading = read_words(pipe, request)
-        self.kind = required_class(type(pipe), request.method)
-        self.source: Source | None = None
         self.turn = turn
-        self.together = together
+        #: pictures of one call; classes that begin from a picture draw what a batch shares from its first generator, so
+        #: that a seed would mean another picture in company
+        self.together = together if required_class(type(pipe), request.method) is type(pipe) else 1
+        self.reading: dict[str, Scalar] = {}
         self.since = 0.0
         self.budget = Budget()
-        self.done = self.total = 0
+        self.calls = self.called = 0
+        self.done = self.finished = self.total = 0
         self.guided: bool | None = None
         self.before: torch.Tensor | None = None
         self.blocked = 0
@@ -51,39 +58,54 @@ class Painting:
     def paint(self, emit: Emit) -> None:
         """The whole request: all pictures, then the result."""
         self.emit = _leaving_gradients_alone(emit)
-        request = self.request
-        check_size(self.pipe, request)
-        self.source = self._source()
-        if self.kind is not type(self.pipe):
-            # the classes that begin from a picture draw what a batch shares from its first generator, so that a seed
-            # would mean another picture in company
-            self.together = 1
-        first = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED)
-        # a picture's seed must be one that can be asked for, so that it can be made again alone
-        seeds = [(first + place) % (MAX_SEED + 1) for place in range(request.count)]
+        first = self.request.seed if self.request.seed >= 0 else secrets.randbelow(MAX_SEED)
+        self.plan = plan(self.request, first)
+        check_size(self.pipe, self.request)
         began = self.turn.device_seconds
         artifacts: list[Artifact] = []
-        for start in range(0, len(seeds), self.together):
+        sheets = Sheets(self.plan)
+        batches = list(_batches(self.plan.shots, self.together))
+        self.calls = len(batches) * (2 if self.request.enlarge > 1 else 1)
+        for number, shots in enumerate(batches):
             if artifacts and self.turn.finishing:
                 break
-            batch = seeds[start : start + self.together]
-            artifacts += self._artifacts(self._denoise(batch), batch)
+            pictures = self._finished(shots)
+            made = self._artifacts(pictures, shots, len(artifacts))
+            sheets.take(shots, pictures)
+            artifacts += made
+            if number + 1 < len(batches):
+                self.emit(Kept(tuple(made)))  # a cancel or a kill does not take them away any more
         seconds = self.turn.device_seconds - began
+        with self.turn.aside():
+            artifacts += sheets.artifacts(self.request.title())
         self.emit(Result(tuple(artifacts), self._facts(first, seconds)))
+
+    def _finished(self, shots: Sequence[Shot]) -> list[Image.Image]:
+        """The pictures of ``shots``, which differ in their seeds only, with all that is done to them afterwards."""
+        request = shots[0].request
+        seeds = [shot.request.seed for shot in shots]
+        pictures = self._denoise(request, seeds, required_class(type(self.pipe), request.method), self._source(request))
+        if request.enlarge > 1:
+            pictures = [self._larger(request, picture, seed) for picture, seed in zip(pictures, seeds, strict=True)]
+        return pictures if request.upscale == 1 else [self._upscaled(picture) for picture in pictures]
 
     # ----------------------------------------------------------------------------------- one call
 
-    def _denoise(self, seeds: list[int]) -> list[Image.Image]:
+    def _denoise(
+        self, request: ImageRequest, seeds: list[int], kind: type[Any], source: Source | None
+    ) -> list[Image.Image]:
         """One call of the pipeline: a picture for each of ``seeds``, each from a generator of its own."""
         self.turn.checkpoint()
-        scheduler = fresh_scheduler(self.pipe.scheduler, self.request.scheduler, self.request.steps)
+        read, self.reading = _read(self.pipe, request)
+        scheduler = fresh_scheduler(self.pipe.scheduler, request.scheduler, request.steps)
         if not isinstance(self.pipe, StickerPipeline):  # whose sampler begins wherever it is told to
-            check_begins(scheduler, self.request.method)
-        pipe = fresh_pipeline(self.pipe, scheduler, self.kind)
-        self.before = None
+            check_begins(scheduler, "picture" if source is not None else "words")
+        pipe = fresh_pipeline(self.pipe, scheduler, kind)
+        self.size = (request.width, request.height) if source is None else source.size
+        self.steps, self.before = request.steps, None
         self.since = time.perf_counter()
         found = pipe(
-            **call_settings(pipe, self.read, self.source),
+            **call_settings(pipe, read, source),
             num_images_per_prompt=len(seeds),
             # on the CPU on every device, so that a seed means the same picture everywhere
             generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
@@ -91,20 +113,42 @@ class Painting:
             **self._called_back(pipe),
         )
         self.turn.checkpoint()
+        self.called, self.finished = self.called + 1, self.done
         if self.guided is None:
-            self.guided = bool(getattr(pipe, "do_classifier_free_guidance", self.request.guidance > 1))
+            self.guided = bool(getattr(pipe, "do_classifier_free_guidance", request.guidance > 1))
         self.blocked += sum(bool(flag) for flag in getattr(found, "nsfw_content_detected", None) or ())
         pictures = list(found.images)
-        return pictures if self.source is None else [self.source.put_back(picture) for picture in pictures]
+        return pictures if source is None else [source.put_back(picture) for picture in pictures]
 
-    def _source(self) -> Source | None:
+    def _source(self, request: ImageRequest) -> Source | None:
         """What the pictures begin from. Reading a large picture takes a while, and no device."""
-        if self.request.method == "words":
+        if request.method == "words":
             return None
         with self.turn.aside():
             if isinstance(self.pipe, StickerPipeline):
-                return read_drawing(self.request, self.turn.read, LARGE)
-            return read_source(self.request, self.turn.read, size_step(self.pipe))
+                return read_drawing(request, self.turn.read, LARGE)
+            return read_source(request, self.turn.read, size_step(self.pipe))
+
+    def _larger(self, request: ImageRequest, picture: Image.Image, seed: int) -> Image.Image:
+        """The picture made again from itself at a larger size (the high-resolution fix)."""
+        kind = required_class(type(self.pipe), "picture")
+        if self.turn.finishing:
+            return picture
+        step = size_step(self.pipe)
+        size = tuple(round(side * request.enlarge / step) * step for side in picture.size)
+        again = request.model_copy(update={"method": "picture", "strength": request.enlarge_strength})
+        source = Source(picture.convert("RGB").resize((size[0], size[1]), Image.Resampling.LANCZOS))
+        return self._denoise(again, [seed], kind, source)[0]
+
+    def _upscaled(self, picture: Image.Image) -> Image.Image:
+        check_upscaled(picture.size, self.request.upscale)
+        network = open_upscaler(self.pipe.vae.device)
+
+        def after(done: int, total: int) -> None:
+            self.turn.checkpoint()
+            self.emit(Progress("upscaling", done, total, "piece"))
+
+        return upscaled(network, picture, self.request.upscale, after)
 
     def _called_back(self, pipe: Any) -> dict[str, Any]:
         """How the class at hand tells of its steps. The older way lets nothing of the step be changed, nor ended."""
@@ -120,9 +164,9 @@ class Painting:
         """Called by diffusers after each step. A cancel leaves through here as an exception, and at once."""
         self.budget.denoising += time.perf_counter() - self.since
         self.turn.checkpoint()
-        of_call = int(getattr(pipe, "num_timesteps", 0) or self.request.steps)
+        of_call = int(getattr(pipe, "num_timesteps", 0) or self.steps)
         self.done += 1
-        self.total = of_call * -(-self.request.count // self.together)
+        self.total = self.finished + of_call * (self.calls - self.called)
         self.emit(Progress("denoising", self.done, self.total, "step"))
         if index + 1 >= of_call or self._ends_early(pipe):
             _check_finite(tensors["latents"])
@@ -147,8 +191,7 @@ class Painting:
     def _show(self, look: Look, pipe: Any, latents: torch.Tensor, step: int, total: int) -> None:
         """Sends what the picture looks like by now, drawn on the CPU while somebody else may have the device."""
         began = time.perf_counter()
-        width, height = (self.request.width, self.request.height) if self.source is None else self.source.size
-        taken = look.take(pipe, latents, height, width)
+        taken = look.take(pipe, latents, self.size[1], self.size[0])
         if taken is None:
             return
         held = time.perf_counter() - began
@@ -161,18 +204,24 @@ class Painting:
 
     # ----------------------------------------------------------------------------------- what was made
 
-    def _artifacts(self, pictures: list[Image.Image], seeds: list[int]) -> list[Artifact]:
+    def _artifacts(self, pictures: list[Image.Image], shots: Sequence[Shot], before: int) -> list[Artifact]:
         with self.turn.aside():
             return [
                 Artifact(
-                    name=f"picture-{seed}.png",
+                    name=f"picture-{before + place + 1:02d}-{seed}.png" if self.plan.several else f"picture-{seed}.png",
                     media_type="image/png",
                     data=png(picture),
-                    title=self.request.title(),
-                    facts={"seed": seed, "width": picture.width, "height": picture.height},
+                    title=shot.request.title(),
+                    facts={"seed": seed, "width": picture.width, "height": picture.height, **self._own_facts()},
+                    settings=own_settings(self.request, shot.request) if self.plan.several else {},
                 )
-                for picture, seed in zip(pictures, seeds, strict=True)
+                for place, (picture, shot) in enumerate(zip(pictures, shots, strict=True))
+                for seed in [shot.request.seed]
             ]
+
+    def _own_facts(self) -> dict[str, Scalar]:
+        """How the words were read, where each picture has words of its own."""
+        return dict(self.reading) if self.plan.several else {}
 
     def _facts(self, seed: int, seconds: float) -> dict[str, Scalar]:
         facts: dict[str, Scalar] = {
@@ -184,18 +233,30 @@ class Painting:
         if self.request.negative_prompt:
             facts["negative_prompt"] = self._negative_fact()
         facts |= self.reading
-        if (cut := cut_prompt(self.pipe, self.read.prompt)) is not None:
+        if (cut := cut_prompt(self.pipe, self.plan.shots[0].request.prompt)) is not None:
             facts["prompt"] = cut
         if self.done < self.total:
             facts["ended_early"] = f"after {self.done} of {self.total} steps"
         if self.blocked:
-            facts["blocked"] = f"the model's own filter blacked out {self.blocked} of {self.request.count}"
+            facts["blocked"] = f"the model's own filter blacked out {self.blocked} of {len(self.plan.shots)}"
         return facts
 
     def _negative_fact(self) -> str:
         if "negative_prompt" not in parameters(self.pipe):
             return "not used: this model takes none"
         return "used" if self.guided else "not used: it needs a guidance above 1"
+
+
+def _read(pipe: Pipe, request: ImageRequest) -> tuple[ImageRequest, dict[str, Scalar]]:
+    read, reading = read_words(pipe, request)
+    return read, dict(reading)
+
+
+def _batches(shots: Sequence[Shot], together: int) -> Iterator[list[Shot]]:
+    """Shots that follow each other and differ in their seeds only, so many at a time."""
+    for _, group in itertools.groupby(shots, lambda shot: shot.request.model_copy(update={"seed": 0})):
+        alike = list(group)
+        yield from (alike[start : start + together] for start in range(0, len(alike), together))
 
 
 def _leaving_gradients_alone(emit: Emit) -> Emit:

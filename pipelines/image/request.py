@@ -17,6 +17,11 @@ Method: TypeAlias = Literal["words", "picture", "paint", "extend"]
 METHODS: tuple[Method, ...] = ("words", "picture", "paint", "extend")
 SIDES = ("extend_left", "extend_right", "extend_top", "extend_bottom")
 
+#: settings that a grid may go over; "words" replaces a part of the prompt
+Axis: TypeAlias = Literal[
+    "", "words", "seed", "steps", "guidance", "strength", "scheduler", "style", "negative_prompt", "width", "height"
+]
+
 Margin = Annotated[int, Field(ge=0, le=1024, multiple_of=8)]
 
 
@@ -33,6 +38,15 @@ class ImageRequest(Request):
     ``height``; or that very size, the source's middle cut out ("crop") or pulled to it ("stretch"). "paint" makes anew
     what is white in ``mask``, "extend" the margins ``extend_left`` and so on, in pixels of the result; ``feather``:
     pixels over which the new fades into the old.
+
+    ``enlarge`` makes the picture again at so many times its size, as far from the first as ``enlarge_strength`` says
+    (the high-resolution fix): composition from the size the model knows, detail from the larger one. ``upscale``: then
+    the studio's own upscaler.
+
+    One request may stand for up to 64 pictures, each of them kept. ``lines``: each line of the prompt is a prompt.
+    ``{a|b}`` and ``__name__``, of ``lists`` with a line such as "name: a, b" for each, are choices; each picture makes
+    its own by its seed, or ``wildcards`` "all" makes every one. ``x_field`` and ``y_field`` go over ``x_values`` and
+    ``y_values`` (with commas between; of numbers also as 10-30 (+5)), and a labelled picture shows them all.
     """
 
     prompt: Words
@@ -58,6 +72,16 @@ class ImageRequest(Request):
     extend_right: Margin = 0
     extend_top: Margin = 0
     extend_bottom: Margin = 0
+    enlarge: float = Field(1.0, ge=1, le=4)
+    enlarge_strength: float = Field(0.5, ge=0.05, le=1)
+    upscale: Literal[1, 2, 4] = 1
+    lines: bool = False
+    wildcards: Literal["each", "all"] = "each"
+    lists: str = Field("", max_length=20_000)
+    x_field: Axis = ""
+    x_values: str = Field("", max_length=4000)
+    y_field: Axis = ""
+    y_values: str = Field("", max_length=4000)
 
     @model_validator(mode="before")
     @classmethod
@@ -83,6 +107,12 @@ class ImageRequest(Request):
             raise StudioError(
                 "image.margins",
                 "All four margins are 0, so there is nothing to extend. Give at least one of them, in pixels.",
+            )
+        if self.enlarge > 1 and self.method in ("paint", "extend"):
+            raise StudioError(
+                "image.enlarge",
+                "A picture that is painted in or extended keeps its size: the high-resolution fix is for pictures from "
+                "words or from a picture. Set it to 1.",
             )
         return self
 

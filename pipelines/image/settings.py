@@ -126,6 +126,11 @@ def size_step(pipe: Pipe) -> int:
 def check_size(pipe: Pipe, request: ImageRequest) -> None:
     """Raises ``StudioError`` where the model cannot make a picture of exactly this size."""
     if isinstance(pipe, StickerPipeline):  # has one size, and says so itself
+        if request.enlarge > 1:
+            raise StudioError(
+                "image.enlarge_fixed",
+                "This model has one size, so the high-resolution fix has nothing to do. Upscale the picture instead.",
+            )
         return
     if request.method != "words" and request.shape == "source":  # the source's shape decides, in steps that fit
         return

@@ -19,8 +19,10 @@ from pipelines.sticker.own_pictures import look
 from studio.api.offering import Info, json_object, listed, offer
 from studio.engine.job import ENDED, Job
 from studio.library.library import Item
+from studio.library.parameters import read_recipe
 from studio.owners import owner_of
 from studio.services import Studio
+from studio.tabs.image_help import expanded
 from studio.uploads import Upload
 
 
@@ -41,6 +43,14 @@ class Making:
             [*photo, gr.Number(1, label="strength"), gr.Checkbox(False, label="keep_colors")],
             [gr.Image(label="picture", type="filepath", format="png"), info],
         )
+        offer(
+            self.upscale_image,
+            [Upload(label="picture"), gr.Number(2, label="factor")],
+            [gr.Image(label="picture", type="filepath", format="png"), info],
+        )
+        short = [gr.Textbox(label="prompt"), gr.Textbox("", label="model"), gr.Number(-1, label="seed")]
+        offer(self.expand_prompt, short, [gr.Textbox(label="prompt")])
+        offer(self.read_recipe, [Upload(label="picture")], [gr.JSON(label="recipe")])
         recipe = [gr.Textbox("r1", label="recipe"), gr.Textbox("fashion-mnist", label="dataset")]
         settings = gr.Textbox("{}", label="settings_json")
         offer(self.start_training, [*recipe, settings], [gr.Textbox(label="job_id")])
@@ -79,6 +89,9 @@ class Making:
             gr.Textbox("", label="scheduler"),
             gr.Textbox("", label="style"),
             gr.Textbox("", label="weights"),
+            Upload(label="source"),
+            Upload(label="mask"),
+            gr.Textbox("{}", label="settings_json"),
         ]
 
     async def generate_text(
@@ -144,6 +157,9 @@ class Making:
         scheduler: str,
         style: str,
         weights: str,
+        source: str | None,
+        mask: str | None,
+        settings_json: str,
         request: gr.Request,
     ) -> AsyncIterator[tuple[list[str], Info]]:
         """Make pictures from words; streams progress in info, ends with the PNG files, transparent ones of stickers.
@@ -161,14 +177,21 @@ class Making:
             scheduler: Name of a sampler; empty for the model's own.
             style: How stickers are drawn: glossy, flat, noto, twitter or firefox; empty for what suits the words.
             weights: The digest of what a training on your own pictures left, to draw with; empty for the model's own.
+            source: A picture to begin from, uploaded; nothing for a picture from words alone.
+            mask: What of it shall be made anew, white on black, uploaded; nothing for all of it.
+            settings_json: Further settings as a JSON object: {"strength": 0.5}, {"extend_left": 128}, {"upscale": 2},
+                {"enlarge": 1.5}, {"x_field": "steps", "x_values": "10, 20"}, {"lines": true}, {"wildcards": "all"}.
         """
+        owner = owner_of(request)
         own = {"steps": steps, "guidance": guidance, "width": width, "height": height}
         values = {
             "prompt": prompt, "negative_prompt": negative_prompt, "model": model, "count": count, "seed": seed,
             "scheduler": scheduler, "style": style, "weights": weights or None,
             **{name: value for name, value in own.items() if value != -1},
+            **{name: self._keep(owner, path) for name, path in (("source", source), ("mask", mask)) if path},
+            **json_object(settings_json),
         }  # fmt: skip
-        async for items, info in self._make(owner_of(request), "image", values):
+        async for items, info in self._make(owner, "image", values):
             yield [self._file(item) for item in items], info
 
     async def transfer_style(
@@ -199,6 +222,44 @@ class Making:
         }  # fmt: skip
         async for items, info in self._make(owner, "style", values):
             yield (self._file(items[0]) if items else None), info
+
+    async def upscale_image(
+        self, picture: str | None, factor: float, request: gr.Request
+    ) -> AsyncIterator[tuple[str | None, Info]]:
+        """Make a picture 2 or 4 times as large with the studio's own upscaler; ends with the PNG file.
+
+        Args:
+            picture: The picture, uploaded.
+            factor: 2 or 4.
+        """
+        owner = owner_of(request)
+        if picture is None:
+            raise StudioError("photo.none", "No photo was given. Upload one, or choose an example.")
+        values = {"picture": self._keep(owner, picture), "factor": factor}
+        async for items, info in self._make(owner, "upscale", values):
+            yield (self._file(items[0]) if items else None), info
+
+    async def expand_prompt(self, prompt: str, model: str, seed: float, request: gr.Request) -> AsyncIterator[str]:
+        """Make a longer prompt for a picture out of a few words, with a language model; streams it.
+
+        Args:
+            prompt: A few words.
+            model: A language model of the catalogue; empty for the default.
+            seed: The same seed gives the same prompt; -1 for a fresh one.
+        """
+        async for text in expanded(self._studio, owner_of(request), prompt, int(seed), model):
+            yield text
+
+    async def read_recipe(self, picture: str | None) -> Info:
+        """How a picture was made: the recipe inside one of this studio, of AUTOMATIC1111's or of ComfyUI's.
+
+        Args:
+            picture: The picture, uploaded.
+        """
+        if picture is None:
+            raise StudioError("photo.none", "No photo was given. Upload one, or choose an example.")
+        found = await asyncio.to_thread(lambda: read_recipe(Path(picture).read_bytes()))
+        return {"kind": found.kind, "settings": dict(found.settings), "from": found.source, "other": dict(found.other)}
 
     async def start_training(self, recipe: str, dataset: str, settings_json: str, request: gr.Request) -> str:
         """Start training a model; returns the id of the job, which goes on whether or not anyone follows it.

@@ -21,7 +21,7 @@ from studio.engine.caps import Caps
 from studio.engine.events import RETRY_SECONDS, EventLog
 from studio.engine.hosts import Host, Loss
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
-from studio.engine.messages import Emitted, Ended, Message, Ready, Run, Steer, Tell, Turned, Unload, Vitals
+from studio.engine.messages import Added, Emitted, Ended, Message, Ready, Run, Steer, Tell, Turned, Unload, Vitals
 from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
 from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
@@ -195,6 +195,8 @@ class Dispatch:
                 self._roster.see(job_id, kind, data)
                 if kind == "metrics" and data.get("steps"):
                     self._recovery.reached(job_id, int(data["steps"][-1]))
+            case Added(job_id, made) if job_id in self._roster.inside:
+                self._rows.add(job_id, made)
             case Vitals():
                 self._heard(message)
             case Turned(job_id, state):

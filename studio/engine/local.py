@@ -13,22 +13,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pipelines.base import Cancelled, Event, Request, Result, Scalar, Turn
+from pipelines.base import Cancelled, Event, Kept, Request, Result, Scalar, Turn
 from pipelines.catalog import Catalog, Entry
 from pipelines.devices import Device, pick_device
 from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
 from pipelines.registry import Registration, registration
 from studio.engine.job import ErrorSentence
+from studio.engine.keeping import Keeping
 from studio.engine.memory import with_memory
-from studio.engine.messages import Close, Ended, Message, Order, Ready, Run, Steer, Tell, Turned, Unload, Vitals
+from studio.engine.messages import Added, Close, Ended, Message, Order, Ready, Run, Steer, Tell, Turned, Unload, Vitals
 from studio.engine.options import EngineOptions
 from studio.engine.residency import Ledger, Wanted
 from studio.engine.telling import Telling
 from studio.engine.turns import Hold, Lease
 from studio.library.credentials import Credentials
-from studio.library.made import keep
-from studio.library.recipe import compose
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs
 
@@ -186,28 +185,26 @@ class LocalEngine:
         name, expected = (entry.name, entry.min_memory_bytes) if entry else ("", 0)
         parts = self._catalog.parts(entry) if entry else {}
         wanted = Wanted(order.kind, name, kind.pipeline_class(), weights, expected, report, turn.wait, parts)
+        keeping = self._keeping(order, request, entry, turn)
+
+        def kept(event: Kept) -> None:
+            if made := keeping.now(event.artifacts):
+                self._send(Added(order.job_id, made))
+
         with self._ledger.lend(wanted) as pipeline:
-            result = _follow(pipeline.run(request, turn), telling)
+            result = _follow(pipeline.run(request, turn), telling, kept)
         if result is None:
             raise RuntimeError(f"{kind.pipeline} ended without a result")
         turn.end()
-        return self._finish(order, request, result, entry)
+        made = keeping.rest(result.artifacts, result.facts)
+        return Ended(order.job_id, "done", 0.0, made, dict(result.facts))
 
-    def _finish(self, order: Run, request: Request, result: Result, entry: Entry | None) -> Ended:
+    def _keeping(self, order: Run, request: Request, entry: Entry | None, turn: EngineTurn) -> Keeping:
         """Writes the files, each with its recipe inside."""
         digest = self._catalog.hash(entry) if entry else None
         credited = [credit.line() for credit in self._catalog.credits(entry)] if entry else []
         settings = request.model_dump(mode="json")
-        made = tuple(
-            keep(
-                artifact,
-                compose(order.kind, settings, digest, {**result.facts, **artifact.facts}, credited),
-                self._blobs,
-                self._credentials,
-            )
-            for artifact in result.artifacts
-        )
-        return Ended(order.job_id, "done", 0.0, made, dict(result.facts))
+        return Keeping(order.kind, settings, digest, credited, self._blobs, turn.workspace, self._credentials)
 
     # --------------------------------------------------------------------------- telling
 
@@ -278,12 +275,14 @@ class EngineTurn:
         return self._blobs.read(digest)
 
 
-def _follow(events: Iterator[Event], telling: Telling) -> Result | None:
+def _follow(events: Iterator[Event], telling: Telling, kept: Callable[[Kept], None]) -> Result | None:
     """Passes events on as they come; the last one is the result."""
     result: Result | None = None
     for event in events:
         if isinstance(event, Result):
             result = event
+        elif isinstance(event, Kept):
+            kept(event)
         else:
             telling.event(event)
     telling.flush()

@@ -90,8 +90,16 @@ class Turned:
 
 
 @dataclass(frozen=True)
+class Added:
+    """Some of what the job makes is finished and safe on disk, while the rest is still under way."""
+
+    job_id: str
+    made: tuple[Made, ...]
+
+
+@dataclass(frozen=True)
 class Ended:
-    """The job is over: done, failed, cancelled or interrupted. What it made is safe on disk."""
+    """The job is over: done, failed, cancelled or interrupted. What it made, and was not added before, is on disk."""
 
     job_id: str
     state: str
@@ -115,4 +123,4 @@ class Vitals:
     beats: int = 0
 
 
-Message: TypeAlias = Ready | Emitted | Turned | Ended | Vitals
+Message: TypeAlias = Ready | Emitted | Turned | Added | Ended | Vitals

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from studio.engine.events import EventLog
 from studio.engine.job import ENDED, ErrorSentence, Job, NotFound, State
-from studio.library.library import add_items
+from studio.library.library import add_items, items_of
 from studio.library.made import Made
 from studio.store.database import Database
 from studio.store.tables import JobRow
@@ -117,7 +117,7 @@ class JobRows:
             events: list[tuple[str, Mapping[str, Any]]] = []
             if facts is not None:
                 row.facts = dict(facts)
-                items = add_items(session, row.owner, row.id, row.kind, made)
+                items = [*items_of(session, row.id), *add_items(session, row.owner, row.id, row.kind, made)]
                 events.append(("result", {"items": [item.json() for item in items], "facts": dict(facts)}))
             events.append(("state", {"state": state} | ({} if error is None else {"error": error.json()})))
             moved.append(state)
@@ -128,6 +128,18 @@ class JobRows:
         if moved and state in ENDED:
             self._log.forget(job_id)
         return bool(moved)
+
+    def add(self, job_id: str, made: Sequence[Made]) -> None:
+        """Lists in the library what a job has made so far, and says so."""
+
+        def make(session: Session) -> list[tuple[str, Mapping[str, Any]]]:
+            row = session.get(JobRow, job_id)
+            if row is None:
+                return []
+            items = add_items(session, row.owner, row.id, row.kind, made)
+            return [("kept", {"items": [item.json() for item in items]})]
+
+        self._log.commit(job_id, make)
 
     def end_with_page(self, job_id: str, ends: bool) -> None:
         """Whether the job ends once nobody follows it."""

@@ -224,6 +224,13 @@ def _index(session: Session, row: ItemRow, made: Made) -> None:
     session.execute(insert(session, ToIndexRow), [{"item": row.id, "what": what} for what in later])
 
 
+def items_of(session: Session, job_id: str) -> list[Item]:
+    """What of a job is listed already, in the order of making."""
+    query = select(ItemRow, BlobRow.bytes).join(BlobRow, BlobRow.digest == ItemRow.digest)
+    rows = session.execute(query.where(ItemRow.job_id == job_id).order_by(ItemRow.created))
+    return [_item(row, size) for row, size in rows]
+
+
 def _list_blob(session: Session, digest: str, size: int, media_type: str) -> None:
     row = {"digest": digest, "bytes": size, "media_type": media_type, "created": time.time()}
     session.execute(insert(session, BlobRow).values(row).on_conflict_do_nothing())

@@ -95,6 +95,8 @@ class Courier:
 
     def _again(self, item: Item, owner: str, language: Language) -> Updates:
         kind = str(item.recipe.get("kind", item.kind))
+        if kind == "upscale":
+            return self._upscale(owner, **{name: settings_of(item)[name] for name in ("picture", "factor")})
         return self._filled(kind, settings_of(item), owner, language)
 
     def _send(self, item: Item, to: str, owner: str, language: Language) -> Updates:
@@ -103,6 +105,8 @@ class Courier:
             return self._filled("style", {"photo": item.digest}, owner, language)
         if to == "style-picture" and picture:
             return self._filled("style", {"style_picture": item.digest}, owner, language)
+        if to in ("upscale-2", "upscale-4") and picture:
+            return self._upscale(owner, item.digest, int(to[-1]))
         if to in ("image-picture", "image-paint", "image-extend") and picture:
             return self._filled("image", begun_from(item, to.removeprefix("image-")), owner, language)
         if to in ("text-prompt", "image-prompt") and text:
@@ -117,6 +121,11 @@ class Courier:
             settings = {"weights": item.digest, "model": item.recipe.get("model")}
             return self._filled("image", settings, owner, language)
         raise _nonsense(to)
+
+    def _upscale(self, owner: str, picture: str, factor: int) -> Updates:
+        """Begun at once, as there is nothing more to choose, and shown on the Image tab."""
+        self.studio.submit(owner, "upscale", {"picture": picture, "factor": factor})
+        return {self.pages: gr.Tabs(selected="image"), **self._say("follow", kind="image")}
 
     def _filled(self, kind: str, settings: Mapping[str, Any], owner: str, language: Language) -> Updates:
         page = "training" if kind in ("sample", "explore", OWN_KIND) else kind

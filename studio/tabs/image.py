@@ -7,23 +7,24 @@ server says which (``traits``), the style sheet hides the rest, and a hidden con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import gradio as gr
 from gradio.components import Component
 
 from pipelines.entries import Entry
 from pipelines.image.families import methods_of
-from pipelines.image.request import METHODS, ImageRequest
+from pipelines.image.request import METHODS, Axis, ImageRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, t
 from studio.tabs.following import Shown
 from studio.tabs.gallery import drawing_styles
+from studio.tabs.image_help import Helping
 from studio.tabs.image_source import Beginning
 from studio.tabs.modelled import ModelTab
 from studio.tabs.models import chosen_first, model_cards
 from studio.tabs.own import KIND as OWN_KIND
-from studio.tabs.parts import QUIET, Updates, actions, area, bench, ending, film, more, stage
+from studio.tabs.parts import QUIET, Updates, actions, area, bench, ending, film, fold, more, stage
 from studio.tabs.views import View
 from studio.widgets import widget
 
@@ -52,6 +53,11 @@ class PicturesView(View):
         super().__init__(job, language)
         self.preview: dict[str, Any] | None = None
 
+    def on_kept(self, data: Mapping[str, Any], at: float) -> None:
+        """Some of the pictures are finished while the others are still made."""
+        del at
+        self.items = [*self.items, *data["items"]]
+
     def on_preview(self, data: Mapping[str, Any], at: float) -> None:
         del at
         self.preview = {"step": data["step"], "total": data["total"], **picture(self.job, data["picture"])}
@@ -63,6 +69,11 @@ class PicturesView(View):
         return shown
 
 
+def _axis_name(field: str) -> str:
+    """What a grid goes over, in the words of the control it takes the place of."""
+    return str(i18n("image.axis.words" if field == "words" else f"field.{field}"))
+
+
 def picture(job: Job, data: Mapping[str, Any]) -> dict[str, Any]:
     """A picture of an event, with the address it is served under."""
     return {"url": f"/jobs/{job.id}/files/{data['file']}", "width": data["width"], "height": data["height"]}
@@ -72,6 +83,7 @@ class ImageTab(ModelTab):
     """Controls of an ``ImageRequest``."""
 
     kind = "image"
+    also = ("upscale",)
     request = ImageRequest
     view = PicturesView
     per_second = 4
@@ -84,6 +96,7 @@ class ImageTab(ModelTab):
     def build(self) -> None:
         controls = self.controls
         self.beginning = Beginning(self.studio, controls)
+        self.helping = Helping(self)
         with bench(self.kind):
             with area("ask", self.kind):
                 controls.text("prompt", lines=4, max_lines=12, show_label=False, info=None)
@@ -122,10 +135,29 @@ class ImageTab(ModelTab):
             controls.menu("scheduler", schedulers)
             controls.seed()
             self.ending = ending(self.kind)
+        with fold(self.kind, "larger"):
+            controls.slider("enlarge", 0.25)
+            controls.slider("enlarge_strength", 0.05)
+            controls.menu("upscale", [(str(i18n(f"image.upscale.{factor}")), factor) for factor in (1, 2, 4)])
+        with fold(self.kind, "many"):
+            self._many()
+        self.helping.lay()
+
+    def _many(self) -> None:
+        """One request for many pictures: lines, choices, and grids over settings."""
+        controls = self.controls
+        controls.checkbox("lines")
+        controls.menu("wildcards", [(str(i18n(f"image.wildcards.{name}")), name) for name in ("each", "all")])
+        controls.text("lists", lines=2, max_lines=8)
+        axes = [(str(i18n("image.axis.none")), ""), *((_axis_name(name), name) for name in get_args(Axis) if name)]
+        for place in ("x", "y"):
+            controls.menu(f"{place}_field", axes)
+            controls.text(f"{place}_values", lines=1, max_lines=3)
 
     def wire(self) -> None:
         super().wire()
         self.beginning.wire()
+        self.helping.wire()
         for told in (self.traits.mounted, self.menu.change):
             told(self.describe, self.menu, self.traits, **QUIET)
 

@@ -45,7 +45,7 @@ class Beginning:
         self.controls = controls
 
     def lay_choice(self) -> None:
-        choices = [(str(i18n(f"image.method.{name}")), name) for name in METHODS]
+        choices: list[tuple[str, str]] = [(str(i18n(f"image.method.{name}")), name) for name in METHODS]
         self.method = self.controls.segmented("method", choices, "words")
         words: dict[str, Any] = {"file": "image-source", "words": "image.drop", "examples": [], "first": 0}
         self.shown = widget("drop", "image-source-drop", None, **words)

@@ -146,6 +146,11 @@ def more(kind: str) -> gr.Accordion:
     return gr.Accordion(i18n("more"), open=False, elem_id=f"{kind}-more-settings", elem_classes="more")
 
 
+def fold(kind: str, name: str) -> gr.Accordion:
+    """A further group of settings, closed, under a title of its own."""
+    return gr.Accordion(i18n(f"{kind}.fold.{name}"), open=False, elem_id=f"{kind}-fold-{name}", elem_classes="more")
+
+
 def ending(kind: str) -> gr.Checkbox:
     """Whether what is made ends when the page is closed."""
     words: dict[str, Any] = {"label": i18n("field.ends_with_page"), "info": i18n("help.ends_with_page")}

@@ -103,7 +103,7 @@ def place_words(place: Place | None, kind: str, language: Language) -> str:
     return t("place.about", language, words=words, time=duration(place.ahead_seconds, language))
 
 
-THINGS = ("text", "image", "style", "training", "sticker_training", "sample", "explore")
+THINGS = ("text", "image", "upscale", "style", "training", "sticker_training", "sample", "explore")
 
 
 def stage_words(progress: Mapping[str, Any], language: Language, model: str = "") -> str:

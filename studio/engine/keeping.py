@@ -1,0 +1,60 @@
+"""Writes what a job makes, each file with its recipe inside: some of it while the job still runs, the rest at its end.
+
+What was written is remembered by name in the job's workspace, so that a job that is begun again does not list the same
+thing twice. Knows blobs and recipes; the database is the service's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.base import Artifact, Scalar
+from pipelines.durable import write_durably
+from studio.library.credentials import Credentials
+from studio.library.made import Made, keep
+from studio.library.recipe import compose
+from studio.store.blobs import Blobs
+
+_KEPT = "kept.json"
+
+
+class Keeping:
+    """The files of one job. ``settings`` is its request, ``digest`` the hash of its model."""
+
+    def __init__(
+        self,
+        kind: str,
+        settings: Mapping[str, Any],
+        digest: str | None,
+        credited: Sequence[str],
+        blobs: Blobs,
+        workspace: Path,
+        credentials: Credentials | None,
+    ) -> None:
+        self._kind = kind
+        self._settings = settings
+        self._digest = digest
+        self._credited = credited
+        self._blobs = blobs
+        self._credentials = credentials
+        self._path = workspace / _KEPT
+        self._names: set[str] = set(json.loads(self._path.read_text())) if self._path.is_file() else set()
+
+    def now(self, artifacts: Sequence[Artifact]) -> tuple[Made, ...]:
+        """What of ``artifacts`` was not kept before, as files."""
+        made = self.rest(artifacts, {})
+        self._names |= {artifact.name for artifact in artifacts}
+        write_durably(self._path, json.dumps(sorted(self._names)).encode())
+        return made
+
+    def rest(self, artifacts: Sequence[Artifact], facts: Mapping[str, Scalar]) -> tuple[Made, ...]:
+        """The same at the end, with the facts of the whole job."""
+        return tuple(self._made(artifact, facts) for artifact in artifacts if artifact.name not in self._names)
+
+    def _made(self, artifact: Artifact, facts: Mapping[str, Scalar]) -> Made:
+        settings = {**self._settings, **artifact.settings}
+        recipe = compose(self._kind, settings, self._digest, {**facts, **artifact.facts}, self._credited)
+        return keep(artifact, recipe, self._blobs, self._credentials)
