@@ -60,13 +60,35 @@ function shown(value) {
   return value === "" || value === null || value === undefined ? "–" : String(value);
 }
 
+/** Settings of a picture that had no part in it: those of another method, and what was left off. */
+function unused(made) {
+  const {method, enlarge, upscale, lines, wildcards, prompt = "", lists} = made.settings ?? {};
+  if ((made.kind ?? "image") !== "image" || !method) return new Set();
+  const names = [];
+  if (method === "words") names.push("method", "source", "mask", "strength", "shape", "feather");
+  if (method === "picture") names.push("mask", "feather");
+  if (method === "extend") names.push("mask", "strength", "shape");
+  if (method !== "extend") names.push("extend_left", "extend_right", "extend_top", "extend_bottom");
+  if (enlarge === 1) names.push("enlarge", "enlarge_strength");
+  if (upscale === 1) names.push("upscale");
+  if (!lines) names.push("lines");
+  if (wildcards === "each" && !lists && !prompt.includes("|")) names.push("wildcards");
+  return new Set(names);
+}
+
 function recipe(item) {
   const made = item.recipe ?? {};
   const rows = [[t("item.made"), when(item.created)], [t("item.file"), `${item.name} · ${size(item.bytes)}`]];
   if (item.width) rows.push([t("item.size"), `${item.width} × ${item.height}`]);
+  const idle = unused(made);
   const settings = {...made.settings, seed: made.seed ?? made.settings?.seed, model: made.model || made.settings?.model};
   for (const [name, value] of Object.entries(settings)) {
     if (value === undefined || name === "history" || shown(value) === "–") continue;
+    if (idle.has(name)) continue;
+    if (item.kind === "image" && ["method", "shape"].includes(name)) {
+      rows.push([t(`field.${name}`), t(`image.${name}.${value}`)]);
+      continue;
+    }
     if (name === "mode") {
       rows.push([t("field.mode"), t(`text.${value}`)]);
       continue;

@@ -157,10 +157,10 @@ class Making:
         scheduler: str,
         style: str,
         weights: str,
-        source: str | None,
-        mask: str | None,
-        settings_json: str,
         request: gr.Request,
+        source: str | None = None,
+        mask: str | None = None,
+        settings_json: str = "{}",
     ) -> AsyncIterator[tuple[list[str], Info]]:
         """Make pictures from words; streams progress in info, ends with the PNG files, transparent ones of stickers.
 
@@ -250,7 +250,7 @@ class Making:
         async for text in expanded(self._studio, owner_of(request), prompt, int(seed), model):
             yield text
 
-    async def read_recipe(self, picture: str | None) -> Info:
+    async def read_recipe(self, picture: str | None, request: gr.Request) -> Info:
         """How a picture was made: the recipe inside one of this studio, of AUTOMATIC1111's or of ComfyUI's.
 
         Args:
@@ -258,6 +258,7 @@ class Making:
         """
         if picture is None:
             raise StudioError("photo.none", "No photo was given. Upload one, or choose an example.")
+        owner_of(request)  # nobody reads here who may not come in
         found = await asyncio.to_thread(lambda: read_recipe(Path(picture).read_bytes()))
         return {"kind": found.kind, "settings": dict(found.settings), "from": found.source, "other": dict(found.other)}
 

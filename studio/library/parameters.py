@@ -200,7 +200,7 @@ def _json(text: str) -> dict[str, Any] | None:
 def _texts(data: bytes) -> dict[str, str]:
     """The texts in the file, of chunks and of EXIF, without a pixel being decoded. Raises as ``open_picture`` does."""
     with check_header(data) as picture:
-        texts = {name: value for name, value in picture.info.items() if isinstance(value, str)}
+        texts = {str(name): value for name, value in picture.info.items() if isinstance(value, str)}
         if picture.format == "PNG" and not texts.keys() & {KEY, "parameters", "prompt"}:
             texts |= _after_pixels(data)
         comment = picture.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)

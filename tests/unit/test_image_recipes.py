@@ -28,7 +28,6 @@ CIVITAI = (
 FORGE = (
     "a fox\nNegative prompt: \nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 1, Seed: 5, Size: 64x64"
 )
-)
 GRAPH = {
     "3": {
         "class_type": "KSampler",
