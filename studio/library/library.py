@@ -228,7 +228,7 @@ def items_of(session: Session, job_id: str) -> list[Item]:
     """What of a job is listed already, in the order of making."""
     query = select(ItemRow, BlobRow.bytes).join(BlobRow, BlobRow.digest == ItemRow.digest)
     rows = session.execute(query.where(ItemRow.job_id == job_id).order_by(ItemRow.created))
-    return [_item(row, size) for row, size in rows]
+    return [item_of(row, size) for row, size in rows]
 
 
 def _list_blob(session: Session, digest: str, size: int, media_type: str) -> None:
