@@ -120,5 +120,10 @@ class Company:
                 self._served = []
                 left = [one for one in self._members if one not in served]
                 self._members = left + [one for one in served if not one.ended]
-                if self._leaving or any(one.ended for one in served):
+                if self._leaving or any(_is_wanted(one) for one in self._members) or any(one.ended for one in served):
                     self._changed.notify_all()
+
+
+def _is_wanted(member: Member) -> bool:
+    """Whether somebody wants something of ``member``, who else would hear of it only when it next looks up."""
+    return member.turn.called or member.turn.finishing

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipelines import text
 from pipelines.base import Cancelled, Event, Result, Token
 from pipelines.requests import TextRequest
 from pipelines.text import TextPipeline
@@ -295,6 +296,31 @@ def test_a_cancel_ends_one_text_and_leaves_the_others_as_they_are(
         jobs.pop(stopped).text  # noqa: B018
     assert {name: job.text for name, job in jobs.items()} == {name: alone[name] for name in jobs}
     assert len(studio.pipeline._memory._promised) == 0
+
+
+@pytest.mark.parametrize("what", ["cancel", "finish"])
+def test_who_is_computed_by_another_hears_of_a_stop_after_the_step_and_not_at_his_next_look(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(text, "PAUSE", 3600.0)
+    jobs: dict[str, Job] = {}
+    told: list[Job] = []
+
+    def look() -> None:
+        if told:
+            wait_until(lambda: not told[0].is_alive(), PATIENCE)
+        elif studio.rows(3)():
+            told.append(next(job for name, job in jobs.items() if name != threading.current_thread().name))
+            studio.lease.tell(told[0].name, what)
+
+    studio.after = look
+    jobs |= {name: Job(studio, name, REQUESTS[name]) for name in "abc"}
+    for job in jobs.values():
+        job.start()
+    for job in jobs.values():
+        job.ended()
+    assert [type(job.error) for job in told] == [Cancelled if what == "cancel" else type(None)]
+    assert all(job.error is None for job in jobs.values() if job not in told)
 
 
 @pytest.mark.parametrize("finished", ["a", "b"])
