@@ -20,8 +20,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from benchmarks.crowd import data_with, p95
 from benchmarks.followed import browser
@@ -84,23 +85,30 @@ class _Open:
             await asyncio.sleep(1)
 
     async def _writes(self, number: int, visitor: Visitor) -> None:
-        layout, button = visitor.layout, visitor.layout.click("text-make")
         while time.time() < self.until:
-            given = {
-                layout.component("text-mode"): "continue",
-                layout.component("text-prompt"): PROMPTS[number % len(PROMPTS)],
-                layout.component("text-max-new-tokens"): self.tokens,
-                layout.component("text-model"): self.model,
-            }
-            shown: dict[str, Any] = {}
-            async for (change,) in visitor.streamed(button, given=given):
-                if _changes_text(shown, change) and time.time() < self.until:
-                    self.seen[shown["job"]].append(time.time())
-            self.texts += 1
-            if shown.get("state") != "done":
-                self.errors.append(f"a text ended as {shown.get('state')}: {shown.get('error')}")
-            for follower in layout.after(button):
-                await visitor.run(follower)
+            try:
+                await self._write(PROMPTS[number % len(PROMPTS)], visitor)
+            except httpx.HTTPError as error:
+                self.errors.append(f"a stream broke: {error!r}")
+
+    async def _write(self, prompt: str, visitor: Visitor) -> None:
+        """One text, and what the page asks for once it is there."""
+        layout, button = visitor.layout, visitor.layout.click("text-make")
+        given = {
+            layout.component("text-mode"): "continue",
+            layout.component("text-prompt"): prompt,
+            layout.component("text-max-new-tokens"): self.tokens,
+            layout.component("text-model"): self.model,
+        }
+        shown: dict[str, Any] = {}
+        async for (change,) in visitor.streamed(button, given=given):
+            if _changes_text(shown, change) and time.time() < self.until:
+                self.seen[shown["job"]].append(time.time())
+        self.texts += 1
+        if shown.get("state") != "done":
+            self.errors.append(f"a text ended as {shown.get('state')}: {shown.get('error')}")
+        for follower in layout.after(button):
+            await visitor.run(follower)
 
     # ------------------------------------------------------------------------------------ in chromium
 
@@ -173,6 +181,12 @@ class _Real(threading.Thread):
         self.join(60)
 
     def run(self) -> None:
+        try:
+            self._be_open()
+        except Error as error:
+            self._errors.append(f"chromium failed: {error}")
+
+    def _be_open(self) -> None:
         with browser() as chrome:
             shown = [chrome.new_context().new_page() for _ in range(REAL)]
             for page in shown:

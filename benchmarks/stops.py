@@ -48,14 +48,15 @@ class _Stops:
 
     async def figures(self, count: int) -> dict[str, float]:
         expected = [await self._written(seed) for seed in range(TEXTS)]
-        steps = {kind: await self._step(kind) for kind in KINDS}
         training = await submitted(self.studio, TRAINER, "training", TRAINING)
         reading = asyncio.create_task(self._writes_on(expected))
+        before = {kind: await self._step(kind) for kind in KINDS}
         took: dict[str, list[float]] = {kind: [] for kind in KINDS}
         chance = random.Random(1)
         for number in range(count):
             kind = KINDS[number % len(KINDS)]
             took[kind].append(await self._stopped(kind, chance.uniform(0, SPAN)))
+        steps = {kind: (before[kind] + await self._step(kind)) / 2 for kind in KINDS}
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         self.touched += await asyncio.to_thread(self._was_touched, training)
@@ -111,7 +112,7 @@ class _Stops:
         return (before.state, after.state, after.attempt) != ("running", "done", 1)
 
     async def _step(self, kind: str) -> float:
-        """Seconds between two checkpoints of a job of this kind that is alone."""
+        """Seconds between two checkpoints of a job of this kind while it has the device, in the company there is."""
         job = await submitted(self.studio, OWNER, kind, {**self.requests[kind], **_SHORT[kind]})
         rates = []
         async for batch in self.studio.jobs.follow(OWNER, job.id):
