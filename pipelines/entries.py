@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from pipelines.errors import StudioError
 
-#: what a model is for; an encoder is for other models only, so no tab offers one
-Task: TypeAlias = Literal["text", "image", "style", "encoder"]
-TASKS: tuple[Task, ...] = ("text", "image", "style", "encoder")
+#: what a model is for; an encoder is for other models only and classifiers look after people, so no tab offers one
+Task: TypeAlias = Literal["text", "image", "style", "encoder", "text-moderation", "image-moderation"]
+TASKS: tuple[Task, ...] = ("text", "image", "style", "encoder", "text-moderation", "image-moderation")
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,63}")

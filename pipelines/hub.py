@@ -86,7 +86,8 @@ def choose(files: Sequence[HubFile], task: Task, name: str) -> list[HubFile]:
     paths = [file.path for file in files]
     refuse_pickles(paths, name)
     kind = kind_of(paths)
-    if kind != task:
+    classifies = kind == "text" and task.endswith("-moderation")  # the same files as a language model's
+    if kind != task and not classifies:
         raise _other_task(name, task, kind)
     chosen = _parts(files) if kind == "image" else _language(files)
     texts = [file for file in files if file.path.endswith(_TEXTS) and _depth(file.path) <= (kind == "image")]

@@ -30,6 +30,8 @@ from studio.library.marks import Marks
 from studio.library.shares import Shares
 from studio.library.shelf import Shelf
 from studio.live import Live
+from studio.moderation.moderation import Moderation
+from studio.moderation.rules import NAME, RuleFile
 from studio.settings import ASSETS, Settings
 from studio.store.blobs import Blobs
 from studio.store.choices import Choices
@@ -57,6 +59,7 @@ class Studio:
     lineage: Lineage
     indexer: Indexer
     credentials: Credentials
+    moderation: Moderation
 
     def submit(self, owner: str, kind: str, values: Mapping[str, Any], ends_with_page: bool = False) -> Job:
         """``JobService.submit`` for what is asked for; what ``owner``'s role may not choose is refused."""
@@ -98,7 +101,9 @@ def open_studio(settings: Settings) -> Studio:
     accounts = Accounts(database, settings.auth, settings.session_days)
     host = _host(settings)
     caps = Caps(settings.caps, Choices(database), accounts.role_of)
-    jobs = JobService(settings, database, library, catalog, host, caps)
+    rules = RuleFile(data / NAME, ASSETS / NAME)
+    moderation = Moderation(settings.moderation, rules, catalog, accounts)
+    jobs = JobService(settings, database, library, catalog, host, caps, moderation)
     shares = Shares(database, library)
     likeness = Likeness(database, catalog)
     return Studio(
@@ -119,6 +124,7 @@ def open_studio(settings: Settings) -> Studio:
         Lineage(database, library),
         Indexer(database, library, likeness),
         Credentials(data / "credentials"),
+        moderation,
     )
 
 

@@ -52,6 +52,14 @@ class Caps(BaseModel):
     administrator: RoleCaps = RoleCaps()
 
 
+class Moderated(BaseModel):
+    """Whose wishes the rule file and the classifiers are asked about. Without accounts everybody administers."""
+
+    guest: bool = Field(True, description="prompts and pictures of guests are moderated")
+    member: bool = Field(False, description="prompts and pictures of members are moderated")
+    administrator: bool = Field(False, description="prompts and pictures of administrators are moderated")
+
+
 class Settings(BaseSettings):
     """The studio. Each option can also be set as STUDIO_NAME in the environment or in a file named .env."""
 
@@ -90,6 +98,7 @@ class Settings(BaseSettings):
     caps: Caps = Field(Caps(), description="what guests, members and administrators may have at a time")
     memory_share: float = Field(0.8, gt=0, le=1, description="share of the device's memory that models may fill")
     training_snapshot_mb: int = Field(256, ge=0, le=100_000, description="snapshots that a training keeps, in MB")
+    moderation: Moderated = Field(Moderated(), description="whose prompts and pictures are moderated")
     content_credentials: bool = Field(
         False, description="sign what is made (C2PA) with the studio's own key, saying that a model made it"
     )

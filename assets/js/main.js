@@ -8,6 +8,7 @@ import {courier, footer, header, strip} from "./frame.js";
 import {stagePictures, toFetch, traits} from "./image.js";
 import "./keys.js";
 import {library} from "./library.js";
+import {moderation} from "./moderation.js";
 import {chip} from "./own.js";
 import {people} from "./people.js";
 import {film} from "./shelf.js";
@@ -19,7 +20,7 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop, steering,
-  brush, traits, chip, ask, people, devices,
+  brush, traits, chip, ask, people, devices, moderation,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),

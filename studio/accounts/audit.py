@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from studio.store.database import Database
 from studio.store.people import AuditRow
@@ -43,6 +43,15 @@ class Audit:
             session.flush()
             if row.id % _SWEPT_EVERY == 0:
                 session.execute(delete(AuditRow).where(AuditRow.id <= row.id - KEPT))
+
+    def counts(self, prefix: str, since: float) -> list[tuple[str, str, int]]:
+        """(what, subject, how often) of entries since then whose word begins with ``prefix``, the most first."""
+        often = func.count()
+        query = select(AuditRow.what, AuditRow.subject, often).where(AuditRow.at >= since)
+        query = query.where(AuditRow.what.startswith(prefix)).group_by(AuditRow.what, AuditRow.subject)
+        with self._database.read() as session:
+            rows = session.execute(query.order_by(often.desc(), AuditRow.subject).limit(100))
+            return [(what, subject, count) for what, subject, count in rows]
 
     def last(self, count: int = 100) -> list[Entry]:
         """The newest entries, newest first."""

@@ -27,6 +27,7 @@ from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
 from studio.engine.usage import DAY, Usage
+from studio.moderation.moderation import Moderation
 from studio.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,14 @@ log = logging.getLogger(__name__)
 class Dispatch:
     """Hands jobs over, takes messages in. All entry points may be called from any thread."""
 
-    def __init__(self, settings: Settings, rows: JobRows, event_log: EventLog, host: Host, caps: Caps) -> None:
+    def __init__(
+        self, settings: Settings, rows: JobRows, event_log: EventLog, host: Host, caps: Caps, moderation: Moderation
+    ) -> None:
         self._settings = settings
         self._rows = rows
         self._log = event_log
         self._host = host
+        self._moderation = moderation
         self._lock = threading.RLock()
         self._roster = Roster(settings, caps)
         self._recovery = Recovery()
@@ -247,6 +251,8 @@ class Dispatch:
             facts=end.facts if end.state == "done" else None,
             made=end.made,
         )
+        if end.error is not None and end.error.key.startswith("moderation."):
+            self._moderation.note(inside.job.owner, inside.job.kind, end.error.as_error())
         if end.state != "interrupted":
             self._clear(end.job_id)
         with self._lock:
@@ -297,4 +303,5 @@ class Dispatch:
         for of_class in (True, False):
             while (job := self._roster.next(of_class)) is not None:
                 self._roster.begin(job)
-                self._host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds))
+                policy = self._moderation.policy(job.owner)
+                self._host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds, policy))

@@ -33,6 +33,7 @@ from studio.engine.recovery import STOPPED
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
 from studio.library.library import Library
+from studio.moderation.moderation import Moderation
 from studio.settings import Settings
 from studio.store.choices import Choices
 from studio.store.database import Database
@@ -54,14 +55,16 @@ class JobService:
         catalog: Catalog,
         host: Host,
         caps: Caps,
+        moderation: Moderation,
     ) -> None:
         self._settings = settings
         self._caps = caps
+        self._moderation = moderation
         self._library = library
         self._catalog = catalog
         self._log = EventLog(database)
         self._rows = JobRows(database, self._log)
-        self._dispatch = Dispatch(settings, self._rows, self._log, host, caps)
+        self._dispatch = Dispatch(settings, self._rows, self._log, host, caps, moderation)
         self._choices = Choices(database)
         self._presence = Presence(self._page_closed)
         self._asking = threading.Lock()  # so that two requests at once do not both take the last of a cap
@@ -91,6 +94,7 @@ class JobService:
         request = self._complete(known, known.request.parse(values))
         self._library.check_owned(owner, request.files())
         plain = request.model_dump(mode="json")
+        self._moderation.check(owner, kind, plain)
         name, seed = uuid.uuid4().hex, int(plain.get("seed", 0))
         job = Job(name, owner, kind, plain, request.model, seed, "queued", time.time(), ends_with_page=ends_with_page)
         with self._asking:

@@ -7,7 +7,7 @@ thing twice. Knows blobs and recipes; the database is the service's.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ _KEPT = "kept.json"
 
 
 class Keeping:
-    """The files of one job. ``settings`` is its request, ``digest`` the hash of its model."""
+    """The files of one job. ``settings`` is its request, ``digest`` the hash of its model.
+
+    ``check`` raises a ``StudioError`` where something may not be kept; then none of what came with it is written.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Keeping:
         blobs: Blobs,
         workspace: Path,
         credentials: Credentials | None,
+        check: Callable[[Sequence[Artifact]], None] = lambda _made: None,
     ) -> None:
         self._kind = kind
         self._settings = settings
@@ -40,6 +44,7 @@ class Keeping:
         self._credited = credited
         self._blobs = blobs
         self._credentials = credentials
+        self._check = check
         self._path = workspace / _KEPT
         self._names: set[str] = set(json.loads(self._path.read_text())) if self._path.is_file() else set()
 
@@ -52,7 +57,9 @@ class Keeping:
 
     def rest(self, artifacts: Sequence[Artifact], facts: Mapping[str, Scalar]) -> tuple[Made, ...]:
         """The same at the end, with the facts of the whole job."""
-        return tuple(self._made(artifact, facts) for artifact in artifacts if artifact.name not in self._names)
+        new = [artifact for artifact in artifacts if artifact.name not in self._names]
+        self._check(new)
+        return tuple(self._made(artifact, facts) for artifact in new)
 
     def _made(self, artifact: Artifact, facts: Mapping[str, Scalar]) -> Made:
         settings = {**self._settings, **artifact.settings}

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pipelines.base import Cancelled, Event, Kept, Request, Result, Scalar, Turn
+from pipelines.base import Artifact, Cancelled, Event, Kept, Preview, Request, Result, Sample, Scalar, Turn
 from pipelines.catalog import Catalog, Entry
 from pipelines.devices import Device, pick_device
 from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
+from pipelines.moderation import Judges, Policy, words_of
 from pipelines.registry import Registration, registration
 from studio.engine.job import ErrorSentence
 from studio.engine.keeping import Keeping
@@ -44,6 +45,7 @@ class LocalEngine:
         self._send = send
         self._blobs = Blobs(options.data / "blobs")
         self._catalog = Catalog(ASSETS, options.data)
+        self._judges = Judges()
         self._credentials = Credentials(options.data / "credentials") if options.content_credentials else None
         self._threads: dict[str, threading.Thread] = {}
         self._told: dict[str, list[Tell | Steer]] = {}  # orders for jobs that have not reached the lease yet
@@ -142,7 +144,10 @@ class LocalEngine:
         request = kind.request.parse(order.request)
         workspace = self._options.data / "jobs" / order.job_id
         turn = EngineTurn(self._lease, hold, workspace, self._blobs, self._options.room)
-        telling = Telling(order.job_id, turn.workspace, self._send)
+        policy = order.policy or Policy()
+        if policy.text is not None:
+            self._judges.check_text(policy.text, list(words_of(order.request)))
+        telling = Telling(order.job_id, turn.workspace, self._send, self._shown(policy))
         weights, entry = self._fetch(kind, request, hold, telling)
 
         def attempt() -> Ended:
@@ -200,11 +205,31 @@ class LocalEngine:
         return Ended(order.job_id, "done", 0.0, made, dict(result.facts))
 
     def _keeping(self, order: Run, request: Request, entry: Entry | None, turn: EngineTurn) -> Keeping:
-        """Writes the files, each with its recipe inside."""
+        """Writes the files, each with its recipe inside; none of those where one may not be shown."""
         digest = self._catalog.hash(entry) if entry else None
         credited = [credit.line() for credit in self._catalog.credits(entry)] if entry else []
         settings = request.model_dump(mode="json")
-        return Keeping(order.kind, settings, digest, credited, self._blobs, turn.workspace, self._credentials)
+        check = self._checking(order.policy)
+        return Keeping(order.kind, settings, digest, credited, self._blobs, turn.workspace, self._credentials, check)
+
+    def _checking(self, policy: Policy | None) -> Callable[[Sequence[Artifact]], None]:
+        """What raises a ``StudioError`` where a finished picture may not be kept."""
+        look = None if policy is None else policy.picture
+        return (lambda _made: None) if look is None else (lambda made: self._judges.check_pictures(look, made))
+
+    def _shown(self, policy: Policy) -> Callable[[Event], bool]:
+        """Which pictures on the way may be seen. Where they are looked at, previews are not: a picture shows in them
+        before it can be judged. Samples of a training are judged as they come."""
+        look = policy.picture
+        if look is None:
+            return lambda _event: True
+
+        def shown(event: Event) -> bool:
+            if isinstance(event, Sample):
+                return self._judges.may_show(look, event.picture)
+            return not isinstance(event, Preview)
+
+        return shown
 
     # --------------------------------------------------------------------------- telling
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pipelines.base import Scalar
+from pipelines.moderation import Policy
 from studio.engine.job import ErrorSentence
 from studio.library.made import Made
 
@@ -22,6 +23,8 @@ class Run:
     kind: str
     request: Mapping[str, Any]
     device_seconds: float = 0.0
+    #: what is to be looked at for this person before it is shown
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True)

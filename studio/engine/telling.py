@@ -23,12 +23,19 @@ _EXTENSIONS = {"image/webp": "webp", "image/png": "png", "image/jpeg": "jpg"}
 
 
 class Telling:
-    """One job's way to the outside."""
+    """One job's way to the outside; what ``shown`` says no to does not go out."""
 
-    def __init__(self, job_id: str, workspace: Path, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        workspace: Path,
+        send: Callable[[Message], None],
+        shown: Callable[[Event], bool] = lambda _event: True,
+    ) -> None:
         self._job_id = job_id
         self._workspace = workspace
         self._send = send
+        self._shown = shown
         self._pending: Progress | None = None
         self._stage = ""
         self._last = 0.0
@@ -44,7 +51,7 @@ class Telling:
             self._progress(event)
         elif isinstance(event, Token):
             self._words(event)
-        else:
+        elif self._shown(event):
             self._emit(event)
 
     def again(self) -> None:

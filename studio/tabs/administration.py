@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from studio.services import Studio
 
 #: modules of studio.tabs with ``build(studio) -> Section``, from top to bottom
-SECTIONS = ("devices", "people")
+SECTIONS = ("devices", "looking_after", "people")
 
 
 class AdministrationTab:

@@ -15,7 +15,7 @@ FLOORS = [
     ("pipelines",),
     ("studio.settings", "studio.store"),
     ("studio.accounts",),
-    ("studio.library",),
+    ("studio.library", "studio.moderation"),
     ("studio.engine",),
     ("studio.services", "studio.live"),
     ("studio.locales", "studio.owners", "studio.lean", "studio.closing", "studio.models"),

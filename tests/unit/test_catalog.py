@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.catalog import Catalog
-from pipelines.entries import Source, in_words
+from pipelines.entries import TASKS, Source, in_words
 from pipelines.errors import StudioError
 from pipelines.requests import ImageRequest
 from studio.models import main
@@ -42,7 +42,7 @@ def picture_model(folder: Path, weights: str = "diffusion.safetensors") -> Path:
 
 def test_every_entry_that_ships_has_what_a_person_needs_to_choose(catalog: Catalog) -> None:
     entries = catalog.entries()
-    assert {entry.task for entry in entries} == {"text", "image", "style", "encoder"}
+    assert {entry.task for entry in entries} == set(TASKS)
     for entry in entries:
         assert entry.licence, entry.name
         assert entry.summary, entry.name
@@ -70,7 +70,7 @@ def test_weights_that_ship_in_the_repository_are_the_pinned_ones(catalog: Catalo
 
 
 def test_each_task_has_at_most_one_default_and_it_comes_first(catalog: Catalog) -> None:
-    for task in ("text", "image", "style", "encoder"):
+    for task in TASKS:
         defaults = [entry for entry in catalog.entries(task) if entry.default]
         assert len(defaults) <= 1
         assert catalog.entries(task)[: len(defaults)] == defaults
