@@ -16,8 +16,11 @@ from sqlalchemy.orm import Session
 from pipelines.errors import StudioError
 from studio.store.database import Database
 from studio.store.people import AccountRow  # its module adds its tables to those of studio.store.tables
+from studio.store.shelf import WordsRow  # the same
 
 BATCH = 500
+if AccountRow.metadata is not WordsRow.metadata:
+    raise TypeError("the tables are not all in one place")
 TABLES = tuple(AccountRow.metadata.sorted_tables)
 
 
