@@ -18,6 +18,7 @@ from pipelines.base import Event, Pipeline, Report, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.image.loading import Pipe, open_pipeline
+from pipelines.image.lora import Loras
 from pipelines.image.painting import Painting
 from pipelines.image.previews import Look, look_of
 from pipelines.image.request import ImageRequest
@@ -35,6 +36,7 @@ class ImagePipeline(Pipeline):
         self._pipe: Pipe | None = None
         self._look: Look | None = None
         self._own = OwnNetworks()
+        self._loras = Loras()
         #: pictures of one request that are denoised together. On a CPU it gains nothing and makes each step longer,
         #: unless the steps are small, which the pipeline's class says
         self.together = 1
@@ -56,6 +58,8 @@ class ImagePipeline(Pipeline):
         if request.weights is not None:
             check_own(pipe)
             pipe, trained_on = self._own.pipeline(pipe, request.weights, turn.read)
+        if request.loras:
+            pipe = self._loras.pipeline(pipe, request.loras, turn.read)
         painting = Painting(pipe, self._look, request, turn, self.together)
         if trained_on:
             painting.reading = {**painting.reading, "trained_on": trained_on}
@@ -66,10 +70,11 @@ class ImagePipeline(Pipeline):
         self._pipe = None
         self._look = None
         self._own = OwnNetworks()
+        self._loras = Loras()
 
     def bytes_held(self) -> int:
         """Bytes of parameters and buffers of all parts, and of networks trained here that were drawn with lately."""
         parts = self._pipe.components.values() if self._pipe is not None else ()
         modules = [part for part in parts if isinstance(part, torch.nn.Module)]
         tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
-        return sum(t.numel() * t.element_size() for t in tensors) + self._own.bytes_held()
+        return sum(t.numel() * t.element_size() for t in tensors) + self._own.bytes_held() + self._loras.bytes_held()

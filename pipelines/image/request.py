@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.base import Request
 from pipelines.errors import StudioError
@@ -25,6 +25,15 @@ Axis: TypeAlias = Literal[
 Margin = Annotated[int, Field(ge=0, le=1024, multiple_of=8)]
 
 
+class Lora(BaseModel):
+    """A file laid over the model's weights; ``weight`` 1 as it was trained, 0 not at all, below 0 its opposite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    file: Digest
+    weight: float = Field(1.0, ge=-2, le=2)
+
+
 @register("image", pipeline="pipelines.image.pipeline:ImagePipeline", task="image")
 class ImageRequest(Request):
     """Pictures from words, or from a picture and words. ``scheduler`` empty: the one the model came with.
@@ -38,6 +47,8 @@ class ImageRequest(Request):
     ``height``; or that very size, the source's middle cut out ("crop") or pulled to it ("stretch"). "paint" makes anew
     what is white in ``mask``, "extend" the margins ``extend_left`` and so on, in pixels of the result; ``feather``:
     pixels over which the new fades into the old.
+
+    ``loras``: safetensors files laid over the model's weights, up to four.
 
     ``enlarge`` makes the picture again at so many times its size, as far from the first as ``enlarge_strength`` says
     (the high-resolution fix): composition from the size the model knows, detail from the larger one. ``upscale``: then
@@ -62,6 +73,7 @@ class ImageRequest(Request):
     ] = ""
     style: Literal["", "glossy", "flat", "noto", "twitter", "firefox"] = ""
     weights: Digest | None = None
+    loras: tuple[Lora, ...] = Field((), max_length=4)
     method: Method = "words"
     source: Digest | None = None
     mask: Digest | None = None
@@ -121,7 +133,7 @@ class ImageRequest(Request):
         return self.extend_left, self.extend_right, self.extend_top, self.extend_bottom
 
     def files(self) -> tuple[str, ...]:
-        taken = [self.weights]
+        taken = [self.weights, *(lora.file for lora in self.loras)]
         if self.method != "words":
             taken.append(self.source)
         if self.method == "paint":

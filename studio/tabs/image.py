@@ -20,6 +20,7 @@ from studio.locales import Language, i18n, t
 from studio.tabs.following import Shown
 from studio.tabs.gallery import drawing_styles
 from studio.tabs.image_help import Helping
+from studio.tabs.image_lora import Laid
 from studio.tabs.image_source import Beginning
 from studio.tabs.modelled import ModelTab
 from studio.tabs.models import chosen_first, model_cards
@@ -97,6 +98,7 @@ class ImageTab(ModelTab):
         controls = self.controls
         self.beginning = Beginning(self.studio, controls)
         self.helping = Helping(self)
+        self.laid = Laid(self.studio)
         with bench(self.kind):
             with area("ask", self.kind):
                 controls.text("prompt", lines=4, max_lines=12, show_label=False, info=None)
@@ -135,6 +137,7 @@ class ImageTab(ModelTab):
             controls.menu("scheduler", schedulers)
             controls.seed()
             self.ending = ending(self.kind)
+        self.laid.lay()
         with fold(self.kind, "larger"):
             controls.slider("enlarge", 0.25)
             controls.slider("enlarge_strength", 0.05)
@@ -158,6 +161,7 @@ class ImageTab(ModelTab):
         super().wire()
         self.beginning.wire()
         self.helping.wire()
+        self.laid.wire(self.stage)
         for told in (self.traits.mounted, self.menu.change):
             told(self.describe, self.menu, self.traits, **QUIET)
 
@@ -176,15 +180,16 @@ class ImageTab(ModelTab):
 
     @property
     def extra(self) -> list[Component]:
-        return self.beginning.targets
+        return [*self.beginning.targets, *self.laid.components]
 
     @property
     def inputs(self) -> list[Component]:
-        return [*super().inputs, *self.beginning.components]
+        return [*super().inputs, *self.beginning.components, *self.laid.components]
 
     def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
-        *controls, source, painted = posted
-        return self.kind, self.beginning.values(self.values(tuple(controls)), source, painted, owner)
+        *controls, source, painted, files, weights = posted
+        values = self.values(tuple(controls)) | self.laid.values(owner, files, weights)
+        return self.kind, self.beginning.values(values, source, painted, owner)
 
     def during(self, shown: Shown, first: bool) -> Updates:
         """A page that was reloaded gets the picture back that is begun from."""
@@ -210,7 +215,7 @@ class ImageTab(ModelTab):
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         updates = super().fill(owner, {name: value for name, value in settings.items() if name != "weights"}, language)
-        updates |= self.beginning.fill(owner, settings)
+        updates |= self.beginning.fill(owner, settings) | self.laid.fill(settings)
         if "weights" in settings:
             updates[self.controls.fields["weights"]] = self._own(owner, settings["weights"])
         if str(settings.get("prompt", "")).startswith(("image.example.", "sticker.example.")):
