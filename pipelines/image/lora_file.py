@@ -13,7 +13,7 @@ from pipelines.errors import StudioError
 def check_file(path: Path) -> None:
     """Raises ``StudioError`` for anything but safetensors with LoRA in it."""
     try:
-        with safe_open(path, "numpy") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, "numpy") as file:
             names = list(file.keys())
     except (SafetensorError, OSError, ValueError) as error:
         raise no_file() from error
