@@ -65,7 +65,7 @@ def check_header(data: bytes) -> Image.Image:
         raise _broken(error) from error
     width, height = picture.size
     if width * height > MAX_PIXELS:
-        raise _too_large(width, height)
+        raise too_large(width, height)
     return picture
 
 
@@ -102,7 +102,8 @@ def _broken(error: Exception) -> StudioError:
     )
 
 
-def _too_large(width: int, height: int) -> StudioError:
+def too_large(width: int, height: int) -> StudioError:
+    """The sentence for a picture of more pixels than are read."""
     return StudioError(
         "picture.pixels",
         "The picture is {width} x {height}, {megapixels} megapixels; at most {limit} "

@@ -1,9 +1,10 @@
 // A photo goes in by drop, paste or choice; the painting comes back beside it under a slider.
 
-import {example, invitation, send, stageOf} from "./bench.js";
+import {example, invitation, press, send, stageOf} from "./bench.js";
 import {address, button, el, fill, icon} from "./dom.js";
 import {itemActions} from "./dialog.js";
 import {roving} from "./keys.js";
+import {camera, scores, sheet} from "./painter.js";
 import {t, titled, titleOf} from "./words.js";
 import {chosen, dropped, packedUp} from "./zip.js";
 
@@ -34,6 +35,19 @@ export function compare(before, after, width, height) {
   return box;
 }
 
+/** The photo while it is painted; then what there is of the painting, which can be kept as it is. */
+function running(body, view) {
+  const keep = () => button(t("style.keep_best"), {class: "btn", id: "style-keep", onclick: (event) => { event.currentTarget.disabled = true; send({action: "finish", job: view.job}); }});
+  fill(body, `run${view.job}${Boolean(view.preview)}`, () => (view.preview
+    ? el("figure.preview", {}, el("img", {alt: t("compare.after")}), el("figcaption"), view.keeps ? keep() : null)
+    : el("img.shown.painting", {src: view.before.url, alt: t("compare.before")})));
+  if (!view.preview) return;
+  const image = body.querySelector("img"), {url, width, height, step, total} = view.preview;
+  image.style.cssText = `aspect-ratio:${width}/${height};--ratio:${width / height}`;
+  if (image.getAttribute("src") !== address(url)) image.src = address(url);
+  body.querySelector("figcaption").textContent = t("style.step", {step, total});
+}
+
 function empty(fixed) {
   const examples = fixed.examples.map((photo, index) =>
     example("style", index, el("img", {src: address(photo.url), alt: titled(photo.title)})));
@@ -43,14 +57,16 @@ function empty(fixed) {
 export function stageStyle(element, props, trigger, watch, fixed) {
   stageOf("style", element, props, trigger, watch, (body, view) => {
     const painted = (view.items ?? []).find((item) => item.media_type.startsWith("image/"));
-    if (painted && view.before) {
+    if (painted && painted.recipe?.facts?.sheet) {
+      fill(body, painted.id, () => [el("p.sheet-words", {}, t("style.sheet.pick")), sheet(painted, () => press("style")), el("div.facts", {}, itemActions(painted))]);
+    } else if (painted && view.before && !painted.recipe?.facts?.frames) {
       fill(body, painted.id, () => el("div.painted", {style: `--ratio:${painted.width / painted.height};--natural:${painted.width}px`},
         compare(view.before.url, address(painted.url), painted.width, painted.height),
-        el("div.facts", {}, el("span", {}, `${painted.width} × ${painted.height}`), itemActions(painted))));
+        el("div.facts", {}, el("span", {}, `${painted.width} × ${painted.height}`), itemActions(painted)), scores(view.facts)));
     } else if (painted) {
       fill(body, painted.id, () => [el("img.shown.checker", {src: address(painted.url), alt: titleOf(painted)}), el("div.facts", {}, itemActions(painted))]);
     } else if (["queued", "running", "paused"].includes(view.state) && view.before) {
-      fill(body, `run${view.job}`, () => el("img.shown.painting", {src: view.before.url, alt: t("compare.before")}));
+      running(body, view);
     } else if (view.state === "idle" || view.refused) {
       fill(body, "empty", () => empty(fixed));
     }
@@ -102,6 +118,7 @@ export function drop(element, props, trigger, watch, fixed) {
     const same = last && last.digest === props.value?.digest ? last : {}; // what else was said of the same file
     last = props.value?.digest ? {...same, ...props.value} : null;
     show(last, props.value?.error);
+    if (fixed.file === "style-photo") document.dispatchEvent(new CustomEvent("atelier-photo", {detail: last}));
   };
   const show = (photo, error) => {
     zone.classList.toggle("full", Boolean(photo));
@@ -113,7 +130,8 @@ export function drop(element, props, trigger, watch, fixed) {
     if (error) zone.append(el("span.drop-error", {role: "alert"}, error));
   };
   const further = fixed.packs ? packs(zone, fixed, reading) : ours.length ? el("div.drop-examples", {}, ours) : "";
-  element.querySelector(".widget").replaceChildren(zone, further);
+  const shot = fixed.file === "style-photo" ? camera((file) => hand(file, fixed, reading)) : null;
+  element.querySelector(".widget").replaceChildren(...[zone, shot, further].filter(Boolean));
   if (!fixed.packs) zone.addEventListener("click", () => document.querySelector(`#${fixed.file} input[type=file]`)?.click());
   for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
   for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));

@@ -4,7 +4,9 @@ A feature map at a photo's own resolution is hundreds of megabytes, and layer by
 pad, to convolve, to measure, to normalise and to activate. Here a band of rows goes through all of that while it is
 in the processor's cache, only the convolution's output is kept, and between two bands others may use the device.
 Nothing is approximated: a band reads the neighbouring rows its kernel needs, and the mean and variance are those of
-the whole map. Maps are [height, width, channels], the layout convolutions like best. Knows nothing of styles.
+the whole map. Maps are [height, width, channels], the layout convolutions like best. A map that would be too large to
+keep is not kept at all: it is measured once, and made anew, band by band, where the next layer reads it. Knows nothing
+of styles.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -78,6 +80,29 @@ class Moments:
     variance: Tensor
 
 
+class Source(Protocol):
+    """A map that a layer can read, however it is kept. ``flat`` as in ``Plane``; ``cost``: multiplications for each
+    pixel that reading takes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+
+    @property
+    def flat(self) -> bool:
+        """Whether every pixel is the same."""
+
+    @property
+    def cost(self) -> int:
+        """Multiplications for each pixel read."""
+
+    def empty(self, *sizes: int) -> Tensor:
+        """A tensor of this map's number format, where it is."""
+
+    def write(self, out: Tensor, first: int, last: int) -> None:
+        """Puts rows ``first`` to ``last`` into ``out`` [last - first, width, channels]."""
+
+
 @dataclass(frozen=True)
 class Plane:
     """A feature map that is still to be scaled, shifted, activated and laid out, which is done where it is read.
@@ -93,6 +118,10 @@ class Plane:
     relu: bool = False
     blocks: bool = False
     flat: bool = False
+    cost: int = 0
+
+    def empty(self, *sizes: int) -> Tensor:
+        return self.raw.new_empty(*sizes)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -127,25 +156,105 @@ class Plane:
             out.relu_()
 
 
-def convolve(source: Plane, layer: Layer) -> Pieces[Plane]:
+@dataclass(frozen=True)
+class Bytes:
+    """A picture of bytes [height, width, 3] as a map in 0..1 less ``away`` [3], in ``dtype``."""
+
+    pixels: Tensor
+    away: Tensor
+    dtype: torch.dtype
+    flat: bool = False
+    cost: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        height, width, channels = self.pixels.shape
+        return height, width, channels
+
+    def empty(self, *sizes: int) -> Tensor:
+        return torch.empty(*sizes, dtype=self.dtype, device=self.pixels.device)
+
+    def write(self, out: Tensor, first: int, last: int) -> None:
+        out.copy_(self.pixels[first:last].float().div_(255).sub_(self.away))
+
+
+class Through:
+    """What ``layer`` makes of ``source``, computed again wherever it is read. It neither strides nor blocks."""
+
+    def __init__(self, source: Source, layer: Layer, moments: list[Moments]) -> None:
+        self.source, self.layer = source, layer
+        self.kernel = layer.kernel.contiguous(memory_format=torch.channels_last)
+        self.scale, self.shift = _pending(moments, layer)
+        self.window = Window(source, layer, 1)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        height, width, _ = self.source.shape
+        return height, width, len(self.kernel)
+
+    @property
+    def flat(self) -> bool:
+        return self.source.flat
+
+    @property
+    def cost(self) -> int:
+        return self.kernel.numel() + self.source.cost
+
+    def empty(self, *sizes: int) -> Tensor:
+        return self.source.empty(*sizes)
+
+    def write(self, out: Tensor, first: int, last: int) -> None:
+        if self.window.most < last - first:
+            self.window = Window(self.source, self.layer, last - first)
+        made = functional.conv2d(as_batch(self.window.rows(first, last)), self.kernel, self.layer.bias)
+        rows = made[0].permute(1, 2, 0)
+        if self.flat:
+            rows[:] = rows[0, 0].clone()
+        Plane(rows, self.scale, self.shift, self.layer.relu).write(out, 0, last - first)
+
+
+def through(source: Source, layer: Layer) -> Pieces[Through]:
+    """``layer`` over ``source`` without keeping what it makes; its moments, where they are wanted, take a look of
+    their own."""
+    moments: list[Moments] = []
+    if layer.norm is not None:
+        height, width, _ = source.shape
+        kernel = layer.kernel.contiguous(memory_format=torch.channels_last)
+        row = len(kernel) * width * kernel.element_size()
+        cuts = bands(height, row, kernel.device.type, least=kernel.shape[-1] + 1)
+        window = Window(source, layer, max(last - first for first, last in cuts))
+        for first, last in cuts:
+            moments.append(_moments(functional.conv2d(as_batch(window.rows(first, last)), kernel, layer.bias)))
+            yield kernel.numel() * (last - first) * width
+    return Through(source, layer, moments)
+
+
+def convolve(source: Source, layer: Layer) -> Pieces[Plane]:
     """Runs ``layer`` over ``source``; the result's normalisation and activation are still pending."""
     height, width, _ = source.shape
     kernel = layer.kernel.contiguous(memory_format=torch.channels_last)
-    raw = source.raw.new_empty(height // layer.shrinks, width // layer.shrinks, len(kernel))
-    cuts = bands(len(raw), raw[0].nbytes, raw.device.type, least=kernel.shape[-1] + 1)
+    raw = source.empty(height // layer.shrinks, width // layer.shrinks, len(kernel))
+    cuts = bands(len(raw), max(raw[0].nbytes, _row_bytes(source, layer)), raw.device.type, least=kernel.shape[-1] + 1)
     window = Window(source, layer, max(last - first for first, last in cuts))
+    reading = source.cost * layer.shrinks * width
     moments: list[Moments] = []
     for first, last in cuts:
         out = functional.conv2d(as_batch(window.rows(first, last)), kernel, layer.bias, layer.stride)
         raw[first:last] = out[0].permute(1, 2, 0)
         if layer.norm is not None:
             moments.append(_moments(out))
-        yield kernel.numel() * (last - first) * raw.shape[1]
+        yield (kernel.numel() * raw.shape[1] + reading) * (last - first)
     if source.flat:
         pixels = raw.view(*raw.shape[:2], 4 if layer.writes_blocks else 1, -1)
         pixels[:] = pixels[0, 0, 0].clone()
     scale, shift = _pending(moments, layer)
     return Plane(raw, scale, shift, layer.relu, layer.writes_blocks, source.flat)
+
+
+def _row_bytes(source: Source, layer: Layer) -> int:
+    """Bytes that are made to read for one row of output, where they are not kept; 0 where they are."""
+    _, width, channels = source.shape
+    return layer.shrinks * width * channels * layer.kernel.element_size() if source.cost else 0
 
 
 def bands(height: int, row_bytes: int, kind: str, least: int) -> list[tuple[int, int]]:
@@ -159,11 +268,11 @@ def bands(height: int, row_bytes: int, kind: str, least: int) -> list[tuple[int,
 class Window:
     """The rows of a map that one band of a layer's output reads, with their border, in one buffer for all bands."""
 
-    def __init__(self, source: Plane, layer: Layer, rows: int) -> None:
-        self.source, self.layer = source, layer
+    def __init__(self, source: Source, layer: Layer, rows: int) -> None:
+        self.source, self.layer, self.most = source, layer, rows
         height = (rows - 1) * layer.shrinks + self._unit + 2 * layer.border
         _, width, channels = source.shape
-        self.buffer = source.raw.new_empty(height, width + 2 * layer.border, channels)
+        self.buffer = source.empty(height, width + 2 * layer.border, channels)
 
     @property
     def _unit(self) -> int:

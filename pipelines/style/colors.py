@@ -28,3 +28,21 @@ def keep_colors(painting: Pixels, photo: Pixels) -> Pixels:
     share = np.clip(share.min(axis=-1, keepdims=True), 0, 1)
     kept: Pixels = np.clip(luma + share * chroma, 0, 1, dtype=np.float32)
     return kept
+
+
+def matching(painting: npt.NDArray[np.int64], photo: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """For each of the 256 values of each channel the one that gives a painting the photo's histogram, [256, 3].
+
+    Both are counts [256, 3]. Gonzalez and Woods, Digital Image Processing, section 3.3: the value whose share of
+    pixels at or below it is the photo's.
+    """
+    table = np.empty((256, 3), dtype=np.uint8)
+    for channel in range(3):
+        have, want = (np.cumsum(counts[:, channel]) / max(1, counts[:, channel].sum()) for counts in (painting, photo))
+        table[:, channel] = np.searchsorted(want, have - 1e-9).clip(0, 255)
+    return table
+
+
+def histogram(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """How often each value is there in each channel of [height, width, 3]: [256, 3]."""
+    return np.stack([np.bincount(pixels[..., channel].ravel(), minlength=256) for channel in range(3)], axis=-1)

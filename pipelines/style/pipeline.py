@@ -1,4 +1,4 @@
-"""The style pipeline: both networks on a device. What a request makes of them is ``painting``'s."""
+"""The style pipeline: its networks on a device. What a request makes of them is for ``painting`` and its neighbours."""
 
 from __future__ import annotations
 
@@ -8,14 +8,29 @@ from pathlib import Path
 from pipelines.base import Event, Pipeline, Report, Turn
 from pipelines.devices import Device
 from pipelines.style.arbitrary import Arbitrary
+from pipelines.style.moving import Moving
 from pipelines.style.multistyle import MultiStyle
-from pipelines.style.painting import Networks, Painting
+from pipelines.style.networks import Networks
+from pipelines.style.painting import Painting
 from pipelines.style.request import StyleRequest
+from pipelines.style.seeing import Seeing
+from pipelines.style.sheet import Sheet
+from pipelines.style.trial import Trial
 from pipelines.style.weights import fill, narrow
+
+PAINTERS: dict[str, type[Painting | Sheet | Moving | Trial]] = {
+    "picture": Painting,
+    "sheet": Sheet,
+    "film": Moving,
+    "trial": Trial,
+}
 
 
 class StylePipeline(Pipeline):
-    """``StyleRequest`` -> one PNG of the photo's own size. A style picture, where there is one, is the style."""
+    """``StyleRequest`` -> one PNG of the photo's own size, a sheet of all styles, or a film.
+
+    A style picture, where there is one, is the style.
+    """
 
     shareable = True
 
@@ -23,7 +38,7 @@ class StylePipeline(Pipeline):
         self._networks: Networks | None = None
 
     def load(self, weights: Path | None, device: Device, report: Report) -> None:
-        """``weights`` is the folder with ``multistyle.safetensors`` and ``arbitrary.safetensors``."""
+        """``weights`` is the folder with ``multistyle``, ``arbitrary`` and ``vgg``, each ``.safetensors``."""
         if weights is None:
             raise ValueError("style transfer needs the folder of its weights")
         report("loading", 0, 2, "")
@@ -33,7 +48,8 @@ class StylePipeline(Pipeline):
         for module in (multistyle, arbitrary.transformer):
             narrow(module, device.torch_dtype)
         report("loading", 2, 2, "")
-        self._networks = Networks(multistyle, multistyle_sha256, arbitrary, arbitrary_sha256, device)
+        seeing = Seeing(weights / "vgg.safetensors", device)
+        self._networks = Networks(multistyle, multistyle_sha256, arbitrary, arbitrary_sha256, seeing, device)
 
     def unload(self) -> None:
         self._networks = None
@@ -44,4 +60,4 @@ class StylePipeline(Pipeline):
     def run(self, request: StyleRequest, turn: Turn) -> Iterator[Event]:
         if self._networks is None:
             raise RuntimeError("run was called before load")
-        yield from Painting(self._networks, request, turn).events()
+        yield from PAINTERS[request.what](self._networks, request, turn).events()

@@ -17,6 +17,7 @@ from pipelines.errors import StudioError
 from pipelines.pictures import open_picture
 from pipelines.sticker.own_pictures import look
 from studio.api.offering import Info, json_object, listed, offer
+from studio.api.styling import blended
 from studio.engine.job import ENDED, Job
 from studio.library.library import Item
 from studio.library.parameters import read_recipe
@@ -37,10 +38,9 @@ class Making:
         info = gr.JSON(label="info")
         offer(self.generate_text, self._text_fields(), [gr.Textbox(label="text"), info])
         offer(self.generate_image, self._image_fields(), [gr.Gallery(label="pictures", format="png"), info])
-        photo = [Upload(label="photo"), gr.Textbox("", label="style"), Upload(label="style_picture")]
         offer(
             self.transfer_style,
-            [*photo, gr.Number(1, label="strength"), gr.Checkbox(False, label="keep_colors")],
+            self._style_fields(),
             [gr.Image(label="picture", type="filepath", format="png"), info],
         )
         offer(
@@ -92,6 +92,21 @@ class Making:
             Upload(label="source"),
             Upload(label="mask"),
             gr.Textbox("{}", label="settings_json"),
+        ]
+
+    @staticmethod
+    def _style_fields() -> list[Any]:
+        return [
+            Upload(label="photo"),
+            gr.Textbox("", label="style"),
+            Upload(label="style_picture"),
+            gr.Number(1, label="strength"),
+            gr.Checkbox(False, label="keep_colors"),
+            gr.Textbox("fast", label="engine"),
+            gr.Textbox("[]", label="blend_json"),
+            gr.Textbox("{}", label="settings_json"),
+            Upload(label="mask"),
+            Upload(label="further_pictures", file_count="multiple"),
         ]
 
     async def generate_text(
@@ -201,7 +216,12 @@ class Making:
         style_picture: str | None,
         strength: float,
         keep_colors: bool,
+        engine: str,
+        blend_json: str,
+        settings_json: str,
         request: gr.Request,
+        mask: str | None = None,  # a file has no value to be its default, so these two come last
+        further_pictures: list[str] | None = None,
     ) -> AsyncIterator[tuple[str | None, Info]]:
         """Paint a photo in a built-in style or in the style of any picture; ends with the PNG file.
 
@@ -211,6 +231,15 @@ class Making:
             style_picture: A picture to take the style from, uploaded, or nothing.
             strength: 0 gives the photo back, 1 is the full style.
             keep_colors: Keep the photo's colours.
+            engine: fast for the networks, finest for optimisation after Gatys and others, which takes minutes.
+            blend_json: Up to three further styles as a JSON list, such as [{"style": "red-weave", "weight": 0.5},
+                {"picture": 0, "weight": 0.5, "region": 1}]; picture is a place in further_pictures, region 1 to 3 the
+                red, green or blue of the mask where that style paints alone.
+            settings_json: Further settings as a JSON object: colors (style, photo or matched), style_size, detail,
+                mask_inverse, mask_soft, style_weight, edge and steps (of the finest engine), scores, and what: picture,
+                or sheet for all built-in styles on this photo.
+            mask: A picture that is bright where the photo is to be painted, uploaded, or nothing.
+            further_pictures: Up to three more pictures to take styles from, uploaded.
         """
         owner = owner_of(request)
         if photo is None:
@@ -218,7 +247,10 @@ class Making:
         values = {
             "photo": self._keep(owner, photo), "style": style,
             "style_picture": None if style_picture is None else self._keep(owner, style_picture),
-            "strength": strength, "keep_colors": keep_colors,
+            "strength": strength, "keep_colors": keep_colors, "engine": engine,
+            "mask": None if mask is None else self._keep(owner, mask),
+            "parts": blended(blend_json, [self._keep(owner, path) for path in further_pictures or []]),
+            **json_object(settings_json),
         }  # fmt: skip
         async for items, info in self._make(owner, "style", values):
             yield (self._file(items[0]) if items else None), info

@@ -32,6 +32,7 @@ CSS = (
     "stage",
     "widgets",
     "brush",
+    "painter",
     "training",
     "steering",
     "curves",

@@ -88,6 +88,9 @@ class Courier:
             case {"action": "steer", "job": str(job_id), "changes": dict(changes)}:
                 self.studio.jobs.steer(owner, job_id, changes)
                 return {self.element: gr.skip()}
+            case {"action": "finish", "job": str(job_id)}:
+                self.studio.jobs.finish(owner, job_id)
+                return {self.element: gr.skip()}
             case {"action": "branch", "job": str(job_id), "step": int(step), "changes": dict(changes)}:
                 job = self.studio.jobs.branch(owner, job_id, step, changes)
                 return self._say("follow", kind=job.kind)

@@ -1,9 +1,12 @@
-"""The Style tab: a photo painted in a built-in style, or in that of any picture."""
+"""The Style tab: a photo painted in built-in styles, in those of pictures, or slowly and finest by optimisation.
+
+What stands under "More" is left as it is by most: further styles, a mask, sizes.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -11,27 +14,42 @@ from gradio.components import Component
 
 from pipelines.errors import StudioError
 from pipelines.style.examples import PHOTOS, STYLE_PICTURES
-from pipelines.style.request import StyleRequest
+from pipelines.style.request import MOST_STYLES, StyleRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
-from studio.tabs.following import Shown, refuse, report
+from studio.tabs.following import Shown, refuse, report, submit
 from studio.tabs.gallery import builtin_styles, photo_cards, picture_cards, style_of
-from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, stage
+from studio.tabs.image import picture as preview_of
+from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, more, stage
 from studio.tabs.photos import describe, take_file, take_photo
+from studio.tabs.style_rates import Rates
 from studio.tabs.tab import Tab
 from studio.tabs.views import View
 from studio.uploads import Upload
 from studio.widgets import widget
+
+PALETTES = ("style", "photo", "matched")
+#: controls that change what a painting takes
+RECKONED_BY = ("parts", "style_size", "edge", "steps")
 
 
 class StyleView(View):
     """The photo while it is painted, then both."""
 
     before: Mapping[str, Any] | None = None
+    preview: Mapping[str, Any] | None = None
+
+    def on_preview(self, data: Mapping[str, Any], at: float) -> None:
+        del at
+        self.preview = {"step": data["step"], "total": data["total"], **preview_of(self.job, data["picture"])}
 
     def show(self) -> dict[str, Any]:
-        return {**super().show(), "before": self.before, "style": self.job.request.get("style", "")}
+        shown = {**super().show(), "before": self.before, "style": self.job.request.get("style", "")}
+        if shown["state"] in ("running", "paused"):
+            shown["preview"] = self.preview
+            shown["keeps"] = self.job.request.get("engine") == "finest" or self.job.request.get("what") == "film"
+        return shown
 
 
 class StyleTab(Tab):
@@ -48,6 +66,7 @@ class StyleTab(Tab):
     )
 
     def build(self) -> None:
+        self.rates = Rates(self.studio)
         controls = self.controls
         with bench(self.kind):
             with area("ask", self.kind):
@@ -56,7 +75,7 @@ class StyleTab(Tab):
             with area("stage", self.kind):
                 self.stage = stage(self.kind, examples=photo_cards())
             with area("more", self.kind):
-                sources = [(str(i18n("style.builtin")), "builtin"), (str(i18n("style.picture")), "picture")]
+                sources = [(str(i18n(f"style.{name}")), name) for name in ("builtin", "picture", "finest")]
                 self.source = gr.Radio(
                     sources,
                     value="builtin",
@@ -69,15 +88,48 @@ class StyleTab(Tab):
                 styles = builtin_styles()
                 names: dict[str, Any] = {"choices": styles, "layout": "thumbs", "label": "style.builtin"}
                 controls.keep("style", widget("choices", "style-style", styles[0]["id"], **names))
+                self.sheet_button = gr.Button(i18n("style.sheet"), size="sm", elem_id="style-sheet")
                 self.picture, self.picture_shown, self.picture_file = _drop("picture", picture_cards(), len(PHOTOS))
                 with gr.Group(elem_classes="common"):
                     controls.slider("strength", 0.05)
-                    controls.checkbox("keep_colors")
+                    controls.menu("colors", [(str(i18n(f"style.colors.{one}")), one) for one in PALETTES])
+                    self.reckoned = widget("reckoned", "style-reckoned", None)
+                with more(self.kind):
+                    self._further(styles)
             with area("film", self.kind):
                 self.film = film(self.kind)
 
+    def _further(self, styles: list[dict[str, Any]]) -> None:
+        """What is folded: further styles, where to paint, and how large."""
+        controls = self.controls
+        controls.keep("parts", widget("blend", "style-parts", [], styles=styles))
+        self.part_file = _behind("part")
+        self.brush = widget("style-mask", "style-brush", None, events=("cleared",))
+        self.mask, self.mask_file = gr.State(None), _behind("mask")
+        controls.checkbox("mask_inverse")
+        controls.slider("mask_soft", 0.5)
+        controls.slider("detail", 0.05)
+        controls.slider("style_size", 0.25)
+        controls.slider("edge", 64)
+        controls.slider("steps", 10)
+        controls.checkbox("scores")
+
     def wire(self) -> None:
         super().wire()
+        self.streams(self.sheet_button.click, self.make_sheet, self.inputs)
+        self.part_file.upload(
+            self.take_part,
+            [self.part_file, self.controls.fields["parts"]],
+            [self.controls.fields["parts"], self.part_file],
+            **QUIET,
+        )
+        self.mask_file.upload(self.take_mask, self.mask_file, [self.mask, self.mask_file], **QUIET)
+        self.brush.cleared(self.clear_mask, None, self.mask, **QUIET)
+        asked = [self.photo_shown, *(self.controls.fields[name] for name in RECKONED_BY), self.source]
+        for one in asked:
+            one.change(  # type: ignore[attr-defined]
+                self.reckon, self.inputs, self.reckoned, trigger_mode="always_last", **QUIET
+            )
         photo = [self.photo, self.photo_shown, self.photo_file]
         self.photo_file.upload(self.take, self.photo_file, photo, **QUIET)
         picture = [self.picture, self.picture_shown, self.picture_file]
@@ -94,21 +146,75 @@ class StyleTab(Tab):
             return gr.skip(), {"error": report(error, language)}, None
         return shown["digest"], shown, None
 
+    async def take_part(self, path: str, parts: Any, request: gr.Request) -> tuple[Any, None]:
+        """A picture as a further style."""
+        language = language_of(request)
+        try:
+            shown = await asyncio.to_thread(take_file, self.studio, owner_of(request), path)
+        except StudioError as error:
+            refuse(error, language)
+            return gr.skip(), None
+        there = parts if isinstance(parts, list) else []
+        part = {"picture": shown["digest"], "weight": 1.0, "region": 0, "url": shown["url"]}
+        return [*there, part][: MOST_STYLES - 1], None
+
+    async def take_mask(self, path: str, request: gr.Request) -> tuple[Any, None]:
+        """The mask as it was painted just now."""
+        language = language_of(request)
+        try:
+            shown = await asyncio.to_thread(take_file, self.studio, owner_of(request), path)
+        except StudioError as error:
+            refuse(error, language)
+            return gr.skip(), None
+        return shown["digest"], None
+
+    def clear_mask(self) -> None:
+        """No mask any more."""
+
+    async def make_sheet(self, request: gr.Request, *posted: Any) -> AsyncIterator[dict[str, Any]]:
+        """All built-in styles on this photo."""
+        photo = self.values(posted).get("photo")
+        asked = {"photo": photo, "what": "sheet"} if photo else {"what": "sheet"}
+        views = submit(self.studio, lambda: (self.kind, asked), request, self.make_view, self.per_second)
+        async for shown in self.showing(views, request):
+            yield shown
+
+    async def reckon(self, request: gr.Request, *posted: Any) -> Any:
+        """What a painting as it is asked for now would take; nothing where it would be refused."""
+        values, owner = self.values(posted), owner_of(request)
+        try:
+            wanted = StyleRequest.parse(values)
+            shown = await asyncio.to_thread(describe, self.studio, owner, wanted.photo)
+            return await self.rates.reckoned(owner, wanted, shown["width"], shown["height"])
+        except StudioError:
+            return None
+
+    def after(self, shown: Shown) -> Updates:
+        """What the painting took is remembered for the next one."""
+        if isinstance(shown, View):
+            self.rates.learn(shown.facts)
+        return super().after(shown)
+
     @property
     def extra(self) -> list[Component]:
-        return [self.photo, self.photo_shown, self.picture, self.picture_shown, self.source]
+        return [self.photo, self.photo_shown, self.picture, self.picture_shown, self.source, self.mask, self.reckoned]
 
     @property
     def inputs(self) -> list[Component]:
-        return [*super().inputs, self.photo, self.picture, self.source]
+        return [*super().inputs, self.photo, self.picture, self.source, self.mask]
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
-        *controls, photo, picture, source = posted
+        *controls, photo, picture, source, mask = posted
         values = self.controls.values(tuple(controls))
         if photo:
             values["photo"] = photo
+        values["mask"] = mask or None
+        values["parts"] = [_part(part) for part in values.get("parts") or [] if isinstance(part, dict)]
         if source == "picture":
             values["style"], values["style_picture"] = "", picture or None
+        elif source == "finest":
+            values |= {"engine": "finest", "style_picture": picture or None}
+            values["style"] = "" if picture else values.get("style", "")
         return values
 
     def make_view(self, job: Job, language: Language) -> View:
@@ -124,14 +230,27 @@ class StyleTab(Tab):
         return {self.photo: shown.job.request["photo"], self.photo_shown: shown.before}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
-        updates = super().fill(owner, {k: v for k, v in settings.items() if k != "style" or v}, language)
+        if settings.get("keep_colors") and settings.get("colors", "style") == "style":  # the older word for it
+            settings = {**settings, "colors": "photo"}
+        plain = {name: value for name, value in settings.items() if name != "parts" and (name != "style" or value)}
+        updates = super().fill(owner, plain, language)
+        if "parts" in settings:
+            updates[self.controls.fields["parts"]] = [self._shown_part(owner, part) for part in settings["parts"]]
+            updates[self.mask] = settings.get("mask")
         if shown := self._found(owner, settings, "photo_file", "photo"):
             updates |= {self.photo: shown["digest"], self.photo_shown: shown}
         if shown := self._found(owner, settings, "picture_file", "style_picture"):
             updates |= {self.picture: shown["digest"], self.picture_shown: shown, self.source: "picture"}
         elif settings.get("style"):
             updates[self.source] = "builtin"
+        if settings.get("engine") == "finest":
+            updates[self.source] = "finest"
         return updates
+
+    def _shown_part(self, owner: str, part: Mapping[str, Any]) -> dict[str, Any]:
+        """A further style as the page keeps it, with a picture to show."""
+        url = describe(self.studio, owner, part["picture"])["url"] if part.get("picture") else ""
+        return {**part, "url": url}
 
     def _found(self, owner: str, settings: Mapping[str, Any], file: str, digest: str) -> dict[str, Any] | None:
         """A picture of our own by its file, or one of the person's by its digest."""
@@ -149,10 +268,19 @@ def _drop(name: str, examples: list[dict[str, Any]] | None = None, first: int = 
         "first": first,
     }
     shown = widget("drop", f"style-{name}-drop", None, **words)
-    file = Upload(
+    return gr.State(None), shown, _behind(name)
+
+
+def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A further style as the request has it, of what the page keeps of it."""
+    return {name: part[name] for name in ("style", "picture", "weight", "region") if name in part}
+
+
+def _behind(name: str) -> Upload:
+    """A file input that a script fills."""
+    return Upload(
         file_count="single", type="filepath", elem_id=f"style-{name}", elem_classes="behind", show_label=False
     )
-    return gr.State(None), shown, file
 
 
 def build(studio: Any) -> StyleTab:

@@ -14,17 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from pipelines.base import Cancelled, Event, Progress, Result
 from pipelines.devices import Device
 from pipelines.errors import StudioError
-from pipelines.style.arbitrary import BOTTLENECK, Transformer
 from pipelines.style.colors import LUMA, keep_colors
-from pipelines.style.memory import bytes_needed
-from pipelines.style.multistyle import STYLES, MultiStyle
 from pipelines.style.pipeline import StylePipeline
+from pipelines.style.reckoning import reckon
 from pipelines.style.request import StyleRequest
 from pipelines.style.styles import ASSETS
 from tests.unit.turns import FreeTurn
@@ -76,7 +73,8 @@ def events(
 ) -> list[Event]:
     turn = turn or FreeTurn(tmp_path)
     turn.files |= {digest(data): data for data in (photo, picture) if data is not None}
-    asked = {"photo": digest(photo), "style_picture": None if picture is None else digest(picture), **settings}
+    asked = {"photo": digest(photo), "style_picture": None if picture is None else digest(picture), "scores": False}
+    asked |= settings
     return list(pipeline.run(StyleRequest.parse(asked), turn))
 
 
@@ -313,9 +311,9 @@ for asked in ({"picture": saved(small)}, {"style": "ember-glow"}):  # the one th
 def test_a_painting_takes_no_more_memory_than_is_reckoned_with(tmp_path: Path) -> None:
     command = [sys.executable, "-c", MEASURE, str(tmp_path)]
     measured = subprocess.run(command, check=True, capture_output=True, timeout=120).stdout.split()
-    stacks = (Transformer().stack(torch.zeros(BOTTLENECK)), MultiStyle().stack(torch.eye(STYLES)[0]))
-    for found, stack in zip(measured, stacks, strict=True):
-        assert bytes_needed(stack, 1000, 800) / 3 < int(found) < bytes_needed(stack, 1000, 800)
+    for found, named in zip(measured, ({"style_picture": "0" * 64}, {"style": "ember-glow"}), strict=True):
+        reckoned = reckon(StyleRequest.parse({"photo": "0" * 64, **named}), 1000, 800, 4, {}).bytes
+        assert reckoned / 4 < int(found) < reckoned
 
 
 def test_bytes_are_held_from_load_to_unload() -> None:
