@@ -16,8 +16,10 @@ import torch
 from PIL import Image
 
 from pipelines.base import Artifact, Cancelled, Event, Kept, Preview, Progress, Result, Scalar, Turn
-from pipelines.errors import StudioError
 from pipelines.fields import MAX_SEED
+from pipelines.image.company import Door
+from pipelines.image.guest import Beckoned, Guest
+from pipelines.image.kinds import room
 from pipelines.image.loading import Pipe, fresh_pipeline
 from pipelines.image.methods import required_class
 from pipelines.image.previews import Budget, Look, straight_on
@@ -26,6 +28,7 @@ from pipelines.image.schedulers import check_begins, fresh_scheduler
 from pipelines.image.settings import call_settings, check_size, cut_prompt, parameters, read_words, size_step
 from pipelines.image.sheet import Sheets
 from pipelines.image.sources import Source, read_drawing, read_source
+from pipelines.image.together import check_finite
 from pipelines.image.upscale_request import check_upscaled
 from pipelines.image.upscaling import open_upscaler, upscaled
 from pipelines.image.variants import Shot, own_settings, plan
@@ -33,19 +36,26 @@ from pipelines.pictures import png
 from pipelines.sticker.drawings import LARGE
 from pipelines.sticker.pipeline import StickerPipeline
 from pipelines.streaming import Emit
+from pipelines.text_memory import free_bytes
 
 
 class Painting:
     """One request on its way: what is counted and measured between its first and its last step."""
 
-    def __init__(self, pipe: Pipe, look: Look | None, request: ImageRequest, turn: Turn, together: int) -> None:
+    def __init__(
+        self, pipe: Pipe, look: Look | None, request: ImageRequest, turn: Turn, together: int, door: Door
+    ) -> None:
         self.pipe = pipe
         self.look = look
         self.request = request
         self.turn = turn
+        together = room(pipe, request, together, lambda: free_bytes(pipe.device))
         #: pictures of one call; classes that begin from a picture draw what a batch shares from its first generator, so
         #: that a seed would mean another picture in company
         self.together = together if required_class(type(pipe), request.method) is type(pipe) else 1
+        self.guest = Guest(self, door, together)
+        #: what is worth knowing of the model, and of how the last words were read
+        self.known: dict[str, Scalar] = {}
         self.reading: dict[str, Scalar] = {}
         self.since = 0.0
         self.budget = Budget()
@@ -76,8 +86,9 @@ class Painting:
             if number + 1 < len(batches):
                 self.emit(Kept(tuple(made)))  # a cancel or a kill does not take them away any more
         seconds = self.turn.device_seconds - began
-        with self.turn.aside():
-            artifacts += sheets.artifacts(self.request.title())
+        if self.plan.sheets:
+            with self.turn.aside():
+                artifacts += sheets.artifacts(self.request.title())
         self.emit(Result(tuple(artifacts), self._facts(first, seconds)))
 
     def _finished(self, shots: Sequence[Shot]) -> list[Image.Image]:
@@ -94,15 +105,25 @@ class Painting:
     def _denoise(
         self, request: ImageRequest, seeds: list[int], kind: type[Any], source: Source | None
     ) -> list[Image.Image]:
-        """One call of the pipeline: a picture for each of ``seeds``, each from a generator of its own."""
+        """A picture for each of ``seeds``, from words perhaps in company of others'."""
         self.turn.checkpoint()
         read, self.reading = _read(self.pipe, request)
-        scheduler = fresh_scheduler(self.pipe.scheduler, request.scheduler, request.steps)
+        self.steps = request.steps
+        if source is None:
+            pictures = self.guest.paint(read, seeds, lambda: self._alone(read, seeds, kind, None))
+        else:
+            pictures = [source.put_back(picture) for picture in self._alone(read, seeds, kind, source)]
+        self.called, self.finished = self.called + 1, self.done
+        return pictures
+
+    def _alone(self, read: ImageRequest, seeds: list[int], kind: type[Any], source: Source | None) -> list[Image.Image]:
+        """One call of the pipeline, each picture from a generator of its own."""
+        scheduler = fresh_scheduler(self.pipe.scheduler, read.scheduler, read.steps)
         if not isinstance(self.pipe, StickerPipeline):  # whose sampler begins wherever it is told to
             check_begins(scheduler, "picture" if source is not None else "words")
         pipe = fresh_pipeline(self.pipe, scheduler, kind)
-        self.size = (request.width, request.height) if source is None else source.size
-        self.steps, self.before = request.steps, None
+        self.size = (read.width, read.height) if source is None else source.size
+        self.before = None
         self.since = time.perf_counter()
         found = pipe(
             **call_settings(pipe, read, source),
@@ -113,12 +134,10 @@ class Painting:
             **self._called_back(pipe),
         )
         self.turn.checkpoint()
-        self.called, self.finished = self.called + 1, self.done
         if self.guided is None:
-            self.guided = bool(getattr(pipe, "do_classifier_free_guidance", request.guidance > 1))
+            self.guided = bool(getattr(pipe, "do_classifier_free_guidance", read.guidance > 1))
         self.blocked += sum(bool(flag) for flag in getattr(found, "nsfw_content_detected", None) or ())
-        pictures = list(found.images)
-        return pictures if source is None else [source.put_back(picture) for picture in pictures]
+        return list(found.images)
 
     def _source(self, request: ImageRequest) -> Source | None:
         """What the pictures begin from. Reading a large picture takes a while, and no device."""
@@ -165,19 +184,25 @@ class Painting:
         self.budget.denoising += time.perf_counter() - self.since
         self.turn.checkpoint()
         of_call = int(getattr(pipe, "num_timesteps", 0) or self.steps)
+        if self.guest.beckoned(index + 1, of_call):
+            raise Beckoned
         self.done += 1
-        self.total = self.finished + of_call * (self.calls - self.called)
-        self.emit(Progress("denoising", self.done, self.total, "step"))
+        self.emit(Progress("denoising", self.done, self.count_steps(of_call), "step"))
         if index + 1 >= of_call or self._ends_early(pipe):
-            _check_finite(tensors["latents"])
+            check_finite(tensors["latents"])
             self.emit(Progress("decoding"))
         elif self.look is not None and self.budget.due(index + 1, of_call):
-            _check_finite(tensors["latents"])
+            check_finite(tensors["latents"])
             latents = straight_on(pipe.scheduler, self.before, tensors["latents"], index)
             self._show(self.look, pipe, latents, index + 1, of_call)
         self.before = tensors["latents"]
         self.since = time.perf_counter()
         return tensors
+
+    def count_steps(self, of_call: int) -> int:
+        """Steps of the whole request, where this call and those to come have ``of_call``."""
+        self.total = self.finished + of_call * (self.calls - self.called)
+        return self.total
 
     def _ends_early(self, pipe: Any) -> bool:
         """Whether the person asked to end: then what is there is decoded, where the pipeline can leave its loop."""
@@ -232,7 +257,7 @@ class Painting:
         }
         if self.request.negative_prompt:
             facts["negative_prompt"] = self._negative_fact()
-        facts |= self.reading
+        facts |= self.known | self.reading
         if (cut := cut_prompt(self.pipe, self.plan.shots[0].request.prompt)) is not None:
             facts["prompt"] = cut
         if self.done < self.total:
@@ -272,13 +297,3 @@ def _leaving_gradients_alone(emit: Emit) -> Emit:
             torch.set_grad_enabled(ours)
 
     return told
-
-
-def _check_finite(latents: torch.Tensor) -> None:
-    if not bool(torch.isfinite(latents).all()):
-        raise StudioError(
-            "image.overflow",
-            "The numbers ran over in {dtype}, so there is no picture. Try another scheduler, a lower guidance or "
-            "more steps.",
-            dtype=str(latents.dtype).removeprefix("torch."),
-        )

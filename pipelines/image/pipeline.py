@@ -17,6 +17,7 @@ import torch
 from pipelines.base import Event, Pipeline, Report, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
+from pipelines.image.company import Door
 from pipelines.image.loading import Pipe, open_pipeline
 from pipelines.image.lora import Loras
 from pipelines.image.painting import Painting
@@ -37,8 +38,9 @@ class ImagePipeline(Pipeline):
         self._look: Look | None = None
         self._own = OwnNetworks()
         self._loras = Loras()
-        #: pictures of one request that are denoised together. On a CPU it gains nothing and makes each step longer,
-        #: unless the steps are small, which the pipeline's class says
+        self._door = Door()
+        #: pictures that are denoised together, of one request or of several people's. On a CPU it gains nothing and
+        #: makes each step longer, unless the steps are small, which the pipeline's class says
         self.together = 1
 
     def load(self, weights: Path | None, device: Device, report: Report) -> None:
@@ -60,9 +62,9 @@ class ImagePipeline(Pipeline):
             pipe, trained_on = self._own.pipeline(pipe, request.weights, turn.read)
         if request.loras:
             pipe = self._loras.pipeline(pipe, request.loras, turn.read)
-        painting = Painting(pipe, self._look, request, turn, self.together)
+        painting = Painting(pipe, self._look, request, turn, self.together, self._door)
         if trained_on:
-            painting.reading = {**painting.reading, "trained_on": trained_on}
+            painting.known = {"trained_on": trained_on}
         return events_of(painting.paint)
 
     def unload(self) -> None:
