@@ -22,18 +22,31 @@ log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: where a request's scope keeps what was refused with a sentence, for whoever passes the answer on
+REFUSALS = "atelier.refusals"
+
+
+class OnOurSide(gr.Error):
+    """What a person sees of a bug."""
+
+
+def logged(error: Exception) -> StudioError:
+    """Puts a bug into the log under an id; returns the sentence that names it."""
+    number = uuid.uuid4().hex[:8]
+    log.error("bug %s", number, exc_info=error)
+    return StudioError(
+        "bug", "Something went wrong on our side. It is in the log as {id}; nothing you typed is lost.", id=number
+    )
+
 
 def as_gradio(error: Exception, language: Language) -> gr.Error:
     """What a person sees of ``error``. Values are escaped: gradio shows an error's text as HTML."""
     if isinstance(error, gr.Error):
+        error.print_exception = False  # whatever it is about was posted
         return error
-    if not isinstance(error, StudioError):
-        number = uuid.uuid4().hex[:8]
-        log.error("bug %s", number, exc_info=error)
-        error = StudioError(
-            "bug", "Something went wrong on our side. It is in the log as {id}; nothing you typed is lost.", id=number
-        )
-    return gr.Error(html.escape(sentence(error, language), quote=False), print_exception=False, title="")
+    kind = gr.Error if isinstance(error, StudioError) else OnOurSide
+    error = error if isinstance(error, StudioError) else logged(error)
+    return kind(html.escape(sentence(error, language), quote=False), print_exception=False, title="")
 
 
 def answered(handler: F) -> F:

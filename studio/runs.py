@@ -15,11 +15,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from pipelines.errors import StudioError
@@ -38,6 +38,8 @@ KEPT = 50  # trainings to choose from
 MARKS = 200
 CHUNK = 1 << 16
 KINDS = ("training", "sticker_training")
+#: the number of the last event a page has seen
+Seen: TypeAlias = Annotated[int, Query(ge=0, lt=2**53)]
 _SETTINGS = ("name", "recipe", "dataset", "start", "seconds", "steps", "width", "batch", "learning_rate")
 _EVENTS = "events.out.tfevents*"
 #: of a training on a person's own pictures
@@ -66,7 +68,7 @@ def run_routes(studio: Studio) -> APIRouter:
         return Response(orjson.dumps(shown), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     @router.get("/jobs/{job_id}/curves")
-    def curves(job_id: str, request: Request, after: int = 0) -> Response:
+    def curves(job_id: str, request: Request, after: Seen = 0) -> Response:
         job = _owned(studio, request, job_id)
         history = History(studio.jobs.events(job.owner, job.id, after), after)
         answer = _answer(job, history, language_of(request), bool(_event_files(studio, job)))

@@ -14,17 +14,20 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.entrance.account import account_routes
 from studio.entrance.doors import GradioDoors
 from studio.entrance.gate import Gate
 from studio.entrance.inside import Inside
+from studio.entrance.last import LastResort, speak_plainly
 from studio.entrance.limits import BodyLimit
 from studio.entrance.origins import SameOrigin
 from studio.entrance.proxies import Proxies
 from studio.entrance.shared import shared_routes
 from studio.entrance.signing import sign_in_routes
+from studio.entrance.surface import Surface
 from studio.health import health_routes
 from studio.lean import no_matplotlib, no_stubs
 from studio.owners import GiveCookie
@@ -66,6 +69,7 @@ def build_routes(studio: Studio, inside: Inside) -> FastAPI:
         app.include_router(sign_in_routes(studio))
         app.include_router(account_routes(studio))
         app.include_router(shared_routes(studio))
+    speak_plainly(app)
     app.mount("/assets/studio", StaticFiles(directory=ASSETS), name="studio-assets")
     _guard(app, studio, inside)
     return app
@@ -80,6 +84,7 @@ def _guard(app: FastAPI, studio: Studio, inside: Inside) -> None:
     app.add_middleware(SameOrigin, inside, settings.auth_header)
     if not settings.auth:
         app.add_middleware(GiveCookie, secure=settings.cookie_secure)
+    app.add_middleware(LastResort)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Proxies, settings.auth_proxies, settings.auth_header)
 
@@ -98,6 +103,7 @@ def _mount_page(app: FastAPI, studio: Studio, inside: Inside) -> None:
 
         from studio.api import build_api
         from studio.entrance.mcp import call_ourselves
+        from studio.entrance.shapes import Shapes
         from studio.tabs import build_page, page_options
 
     demo = build_page(studio)
@@ -120,7 +126,13 @@ def _mount_page(app: FastAPI, studio: Studio, inside: Inside) -> None:
         mcp_server=True,
         **page_options(),
     )
+    app.state.page = demo
     call_ourselves(demo, studio.settings, inside)
+    mounted = app.routes[-1]
+    if not isinstance(mounted, Mount) or not isinstance(mounted.app, FastAPI):
+        raise TypeError("gradio's application is not where it was mounted")
+    speak_plainly(mounted.app)
+    mounted.app = Surface(Shapes(mounted.app, demo))
 
 
 def _lifespan(studio: Studio) -> Any:

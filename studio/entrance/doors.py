@@ -6,7 +6,6 @@ request that names it. Holds bodies that ``BodyLimit`` let through, so they are 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.entrance.answers import refuse
+from studio.entrance.bodies import hold, parsed
 from studio.library.handed import Handed
 from studio.owners import OWNER_HEADER
 
@@ -61,9 +61,8 @@ class GradioDoors:
             return
         body: Any = None
         if scope["method"] == "POST" and not scope["path"].startswith(f"{_API}mcp"):
-            held = [message async for message in _messages(receive)]
-            body = _json(b"".join(message.get("body", b"") for message in held))
-            receive = _again(held, receive)
+            held, receive = await hold(receive)
+            body = parsed(held)
         if not scope.get(INSIDE) and not all(self._is_page_of(owner, name) for name in _pages(scope, body)):
             await refuse(scope, receive, send, 403, "page.others")
         elif not all(self._handed.has(owner, path) for path in _files(body)):
@@ -90,36 +89,10 @@ class _Learning:
         if message["type"] == "http.response.body":
             self._body += message.get("body", b"")
             if not message.get("more_body"):
-                paths = _json(self._body)
+                paths = parsed(self._body)
                 for path in paths if isinstance(paths, list) else []:
                     self._handed.give(self._owner, str(path))
         await self._send(message)
-
-
-async def _messages(receive: Receive) -> Any:
-    """The whole body, or what there is of it before the client goes."""
-    while True:
-        message = await receive()
-        yield message
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return
-
-
-def _again(held: list[Message], receive: Receive) -> Receive:
-    """``receive`` with what was taken from it put back in front."""
-    waiting = list(held)
-
-    async def receiving() -> Message:
-        return waiting.pop(0) if waiting else await receive()
-
-    return receiving
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):  # gradio says what is wrong with it
-        return None
 
 
 def _pages(scope: Scope, body: Any) -> Iterator[str]:

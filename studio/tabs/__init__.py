@@ -11,6 +11,7 @@ import gradio as gr
 from studio.locales import i18n
 from studio.settings import ASSETS
 from studio.tabs.administration import AdministrationTab
+from studio.tabs.answering import AnsweringPage
 from studio.tabs.courier import Courier
 from studio.tabs.gallery import name_things
 from studio.tabs.library import LibraryTab
@@ -46,7 +47,7 @@ CSS = (
 def build_page(studio: Studio) -> gr.Blocks:
     """The whole page. Builds in a fraction of a second: no weights are looked at, nothing heavy is imported."""
     name_things()
-    page = gr.Blocks(title="Atelier", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
+    page = AnsweringPage(title="Atelier", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with page:
         widget("header", "header", accounts=studio.accounts.required)
         with gr.Tabs(elem_id="pages", selected="text") as pages:

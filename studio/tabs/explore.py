@@ -79,7 +79,8 @@ class ExploreTab(GeneratorBench):
 
     async def look(self, asked: Mapping[str, Any] | None, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         """A morph or the neighbours of a place, as the map asks for it."""
-        views = submit(self.studio, lambda: (self.kind, dict(asked or {})), request, self.make_view, self.per_second)
+        values = asked if isinstance(asked, Mapping) else {}
+        views = submit(self.studio, lambda: (self.kind, values), request, self.make_view, self.per_second)
         async for shown in self.showing(views, request):
             yield shown
 

@@ -178,8 +178,7 @@ def ask(studio: Server, name: str, *values: Any) -> str:
 
 def test_a_number_that_is_none_is_refused(studio: Server) -> None:
     answer = ask(studio, "generate_text", "hello", "", "", float("nan"), 0.5, 0.9, 1, 50, 1.1, [], "chat", [])
-    assert "error" in answer
-    assert "Traceback" not in answer
+    assert "without NaN" in answer
 
 
 @pytest.mark.parametrize(
