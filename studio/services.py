@@ -36,6 +36,7 @@ from studio.settings import ASSETS, Settings
 from studio.store.blobs import Blobs
 from studio.store.choices import Choices
 from studio.store.database import Database
+from studio.sweeping import Sweeper
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Studio:
     indexer: Indexer
     credentials: Credentials
     moderation: Moderation
+    sweeper: Sweeper
 
     def submit(self, owner: str, kind: str, values: Mapping[str, Any], ends_with_page: bool = False) -> Job:
         """``JobService.submit`` for what is asked for; what ``owner``'s role may not choose is refused."""
@@ -80,9 +82,11 @@ class Studio:
         """Takes up what the last run left and starts the engine, which takes a few seconds of its own."""
         self.jobs.start()
         self.indexer.start()
+        self.sweeper.start()
 
     def close(self) -> None:
         """Ends the engine and closes the files. What ran can be resumed."""
+        self.sweeper.close()
         self.indexer.close()
         self.jobs.close()
         self.database.close()
@@ -125,6 +129,7 @@ def open_studio(settings: Settings) -> Studio:
         Indexer(database, library, likeness),
         Credentials(data / "credentials"),
         moderation,
+        Sweeper(settings, database, library, accounts, jobs),
     )
 
 

@@ -102,6 +102,15 @@ class Settings(BaseSettings):
     content_credentials: bool = Field(
         False, description="sign what is made (C2PA) with the studio's own key, saying that a model made it"
     )
+    keep_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="days after which uploads and jobs' folders that nothing refers to go; 0: never",
+    )
+    guest_hours: int = Field(
+        24, ge=0, le=8760, description="hours after a guest's time is up until what was theirs goes; 0: never"
+    )
     upload_mb: int = Field(50, ge=1, le=2000, description="largest file that may be uploaded, in MB")
     cookie_secure: bool = Field(False, description="send the cookie over HTTPS only; set it behind a TLS proxy")
     root_path: str = Field("", description="path prefix when served behind a proxy")

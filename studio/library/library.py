@@ -154,14 +154,23 @@ class Library:
         with self._database.write() as session:
             _list_blob(session, digest, len(data), media_type)
             row = {"owner": owner, "digest": digest, "created": time.time()}
-            session.execute(insert(session, UploadRow).values(row).on_conflict_do_nothing())
+            again = {"index_elements": ["owner", "digest"], "set_": {"created": row["created"]}}
+            session.execute(insert(session, UploadRow).values(row).on_conflict_do_update(**again))
         return digest
 
     def check_owned(self, owner: str, digests: Iterable[str]) -> None:
-        """Raises a ``StudioError`` unless ``owner`` uploaded or made every file named. A digest is no key."""
-        with self._database.read() as session:
-            for digest in digests:
+        """Raises a ``StudioError`` unless ``owner`` uploaded or made every file named. A digest is no key.
+
+        An upload that is named again counts as new, so that it is not swept before the job that names it is written.
+        """
+        wanted = list(digests)
+        if not wanted:
+            return
+        with self._database.write() as session:
+            for digest in wanted:
                 upload = session.get(UploadRow, (owner, digest))
+                if upload is not None:
+                    upload.created = time.time()
                 item = select(ItemRow.id).where(ItemRow.owner == owner, ItemRow.digest == digest).limit(1)
                 if upload is None and session.execute(item).first() is None:
                     raise StudioError(

@@ -17,7 +17,7 @@ FLOORS = [
     ("studio.accounts",),
     ("studio.library", "studio.moderation"),
     ("studio.engine",),
-    ("studio.services", "studio.live"),
+    ("studio.services", "studio.sweeping", "studio.live"),
     ("studio.locales", "studio.owners", "studio.lean", "studio.closing", "studio.models"),
     ("studio.desk",),
     ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
