@@ -1,18 +1,21 @@
 """What a machine asks of the studio: does the page live, can it work, and how is it doing, in Prometheus' format.
 
-Names no person and no prompt: numbers by kind of job and by model only.
+Names no person and no prompt: numbers by kind of job and by model only. With accounts the numbers are for
+administrators, their scripts included: how busy the others are is nobody else's affair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from studio.locales import language_of, t
+from studio.owners import owner_of
 from studio.services import Studio
 
 
@@ -33,7 +36,9 @@ def health_routes(studio: Studio) -> APIRouter:
         return JSONResponse({"worker": worker}, 200 if worker == "ready" else 503)
 
     @router.get("/metrics")
-    def metrics() -> Response:
+    def metrics(request: Request) -> Response:
+        if studio.accounts.role_of(owner_of(request)) != "administrator":
+            raise HTTPException(403, t("refused.metrics", language_of(request)))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return router

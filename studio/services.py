@@ -68,6 +68,16 @@ class Studio:
         self._check_model(owner, str(values.get("model") or ""))
         return self.jobs.submit(owner, kind, values, ends_with_page)
 
+    def check_room(self, owner: str, size: int) -> None:
+        """Raises ``StudioError`` where a file of ``size`` bytes is more than ``owner`` may keep."""
+        self.caps.check_upload(owner, self.library.stored(owner), size)
+
+    def keep_upload(self, owner: str, data: bytes, media_type: str = "application/octet-stream") -> str:
+        """``Library.keep_upload`` of what a person gives, if there is room; what they have already takes none."""
+        if not self.library.has(owner, data):
+            self.check_room(owner, len(data))
+        return self.library.keep_upload(owner, data, media_type)
+
     def _check_model(self, owner: str, model: str) -> None:
         """A model nobody has used here yet would become part of the catalogue, which is the administrators'."""
         if model and self.catalog.named(model) is None and self.accounts.role_of(owner) != "administrator":

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     database: str = Field(
         "", description="postgresql+psycopg://NAME:PASSWORD@HOST/DATABASE; empty: a file in the data folder"
     )
+    host_names: str = Field(
+        "", description="further names to answer to without accounts, such as a proxy's: atelier.lan,box.example"
+    )
     auth: bool = Field(False, description="people sign in; needed to listen on more than this machine")
     auth_header: str = Field("", description="header in which a proxy says who signed in there; empty: none")
     auth_proxies: str = Field("127.0.0.1,::1", description="addresses of proxies whose headers are believed")
@@ -117,7 +120,7 @@ class Settings(BaseSettings):
 
     def check_reach(self) -> None:
         """Raises a ``StudioError`` where people nobody knows could come in."""
-        if not self.auth and not _is_loopback(self.host):
+        if not self.auth and not is_loopback(self.host):
             raise StudioError(
                 "host.open",
                 "Without accounts the studio listens on this machine only, and --host is {host}: add --auth, and make "
@@ -150,7 +153,8 @@ class Settings(BaseSettings):
         return self.data.resolve() / "temporary"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address means this very machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

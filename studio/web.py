@@ -20,11 +20,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from studio.entrance.account import account_routes
 from studio.entrance.doors import GradioDoors
 from studio.entrance.gate import Gate
+from studio.entrance.hosts import KnownHosts
 from studio.entrance.inside import Inside
 from studio.entrance.last import LastResort, speak_plainly
 from studio.entrance.limits import BodyLimit
 from studio.entrance.origins import SameOrigin
 from studio.entrance.proxies import Proxies
+from studio.entrance.room import Room
 from studio.entrance.shared import shared_routes
 from studio.entrance.signing import sign_in_routes
 from studio.entrance.surface import Surface
@@ -79,12 +81,15 @@ def _guard(app: FastAPI, studio: Studio, inside: Inside) -> None:
     """What stands around every route, gradio's too. The last that is added hears of a request first."""
     settings = studio.settings
     app.add_middleware(GradioDoors, studio.handed)
+    app.add_middleware(Room, studio)
     app.add_middleware(BodyLimit, upload_mb=settings.upload_mb)
     app.add_middleware(Gate, studio.accounts, inside, settings.root_path, settings.auth_header)
     app.add_middleware(SameOrigin, inside, settings.auth_header)
     if not settings.auth:
         app.add_middleware(GiveCookie, secure=settings.cookie_secure)
     app.add_middleware(LastResort)
+    if not settings.auth:
+        app.add_middleware(KnownHosts, [settings.host, *settings.host_names.split(",")])
     app.add_middleware(SafeHeaders)
     app.add_middleware(Proxies, settings.auth_proxies, settings.auth_header)
 

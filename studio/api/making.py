@@ -321,7 +321,7 @@ class Making:
             raise StudioError("own.no_zip", "No pictures were given. Upload a zip of them.")
         owner, data = owner_of(request), await asyncio.to_thread(Path(pictures).read_bytes)
         await asyncio.to_thread(look, data, 1)  # refused now rather than by the job
-        values = {"pictures": self._studio.library.keep_upload(owner, data, "application/zip"), "name": name}
+        values = {"pictures": self._studio.keep_upload(owner, data, "application/zip"), "name": name}
         return self._studio.submit(owner, "sticker_training", values | json_object(settings_json)).id
 
     # ---------------------------------------------------------------------------------------- inside
@@ -351,7 +351,7 @@ class Making:
         """Keeps an uploaded picture, checked, under its digest."""
         data = Path(path).read_bytes()
         open_picture(data)
-        return self._studio.library.keep_upload(owner, data)
+        return self._studio.keep_upload(owner, data)
 
     def _file(self, item: Item) -> str:
         """A copy in gradio's cache under an unguessable name, so that the client can download it."""

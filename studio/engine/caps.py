@@ -100,6 +100,21 @@ class Caps:
                 role=self.role_of(owner),
             )
 
+    def check_upload(self, owner: str, stored: int, size: int) -> None:
+        """Raises ``StudioError`` where ``size`` more bytes are more than the owner may keep."""
+        limit = self.of(owner).stored_mb
+        if limit and stored + size > limit * MEGABYTE:
+            raise StudioError(
+                "cap.upload",
+                "This file has {size} MB, your library and uploads take {used} MB, and {limit} MB is the cap of your "
+                "role, {role}. There is room again once you delete something from your library; uploads that nothing "
+                "refers to any more go by themselves after some days.",
+                size=round(size / MEGABYTE, 1),
+                used=round(stored / MEGABYTE, 1),
+                limit=limit,
+                role=self.role_of(owner),
+            )
+
     def check_minutes(self, owner: str, used: float, minutes_until: Callable[[float], float]) -> None:
         """Raises ``Busy`` where the owner's device minutes of the last 24 hours are ``used`` up (in seconds).
 

@@ -212,6 +212,7 @@ class JobService:
         job = self._rows.owned(owner, job_id)
         data = snapshot_of(self._settings.data, job, step).path.read_bytes()
         values = branch_of(job, data, changes)
+        self._caps.check_upload(owner, self._library.stored(owner), len(data))
         return self.submit(owner, job.kind, {**values, "begin": self._library.keep_upload(owner, data)})
 
     def end_with_page(self, owner: str, job_id: str, ends: bool) -> Job:

@@ -6,6 +6,7 @@ not there.
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -157,6 +158,13 @@ class Library:
             again = {"index_elements": ["owner", "digest"], "set_": {"created": row["created"]}}
             session.execute(insert(session, UploadRow).values(row).on_conflict_do_update(**again))
         return digest
+
+    def has(self, owner: str, data: bytes) -> bool:
+        """Whether ``owner`` gave or made these very bytes before."""
+        digest = hashlib.sha256(data).hexdigest()
+        with self._database.read() as session:
+            item = select(ItemRow.id).where(ItemRow.owner == owner, ItemRow.digest == digest).limit(1)
+            return session.get(UploadRow, (owner, digest)) is not None or session.execute(item).first() is not None
 
     def check_owned(self, owner: str, digests: Iterable[str]) -> None:
         """Raises a ``StudioError`` unless ``owner`` uploaded or made every file named. A digest is no key.

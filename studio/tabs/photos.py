@@ -27,7 +27,7 @@ def take_photo(studio: Studio, owner: str, data: bytes, name: str = "") -> dict[
     Decodes, so call it in a thread.
     """
     preview, width, height = _preview(data)
-    digest = studio.library.keep_upload(owner, data)
+    digest = studio.keep_upload(owner, data)
     return {"digest": digest, "url": preview, "width": width, "height": height, "name": name[-80:]}
 
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from pipelines.errors import StudioError
+from studio.entrance.agents import browser_named
 from studio.entrance.gate import SESSION
 from studio.entrance.inside import Inside
 from studio.services import Studio, open_studio
@@ -214,3 +215,36 @@ def test_a_proxy_is_named_by_its_address(tmp_path: Path, proxies: str) -> None:
     with pytest.raises(StudioError, match="neither"):
         settings(tmp_path, auth=True, auth_proxies=proxies).check_reach()
     settings(tmp_path, auth=True, auth_proxies="10.0.0.5, 10.1.0.0/16, ::1").check_reach()
+
+
+def test_the_figures_are_for_administrators(browser: TestClient, name: str, studio: Studio) -> None:
+    chief = studio.accounts.add("chief", "administrator", PASSWORD)
+    sign_in(browser, name)
+    refused = browser.get("/metrics", headers={"accept-language": "zh"})
+    assert (refused.status_code, "管理员" in refused.json()["detail"]) == (403, True)
+    member = next(one.id for one in studio.accounts.everybody() if one.name == name)
+    for account, status in ((chief.account, 200), (member, 403)):
+        token = studio.accounts.sessions.make_token(account, "prometheus")
+        asked = TestClient(browser.app, headers={"Authorization": f"Bearer {token}"}).get("/metrics")
+        assert asked.status_code == status
+    sign_in(browser, "chief")
+    assert "atelier_worker_ready" in browser.get("/metrics").text
+    assert name not in browser.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130 Safari/537.36",
+            "Chrome, Linux",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/130 Safari/537.36 Edg/130", "Edge, Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1", "Safari, iPhone"),
+        ("Mozilla/5.0 (Android 14; Mobile; rv:130.0) Gecko/130.0 Firefox/130.0", "Firefox, Android"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "–"),
+    ],
+)
+def test_where_one_is_signed_in_is_said_in_two_words(agent: str, name: str) -> None:
+    assert browser_named(agent) == name

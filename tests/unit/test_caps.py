@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +10,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from pipelines.errors import Busy, StudioError
 from studio.accounts.accounts import Accounts
 from studio.accounts.roles import Role
 from studio.engine.caps import Caps
 from studio.engine.usage import DAY, Day
-from studio.services import Studio
+from studio.entrance.room import Room
+from studio.services import Studio, open_studio
 from studio.settings import Caps as CapSettings
 from studio.store.choices import Choices
 from studio.store.database import Database
-from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_state
+from tests.studios import OWNER, endless_training, follow, open_in, settings, small_training, wait_state
 
 ROLES: dict[str, Role] = {"guest": "guest", "ann": "member", "root": "administrator"}
 
@@ -165,4 +172,48 @@ def test_a_full_library_takes_nothing_more_until_something_is_deleted(tmp_path: 
     with pytest.raises(StudioError, match="take 2 MB, and 1 MB is the cap"):
         studio.jobs.submit(OWNER, "training", small_training())
     assert studio.jobs.submit("bob", "training", small_training(steps=1)).state == "queued"
+    studio.close()
+
+
+@pytest.mark.usefixtures("_members")
+def test_what_there_is_no_room_for_is_not_kept(tmp_path: Path) -> None:
+    studio = open_studio(settings(tmp_path, engine="inline", caps={"member": {"stored_mb": 1}}))
+    studio.keep_upload(OWNER, bytes(700_000))
+    with pytest.raises(StudioError, match=r"has 0\.4 MB.*take 0\.7 MB, and 1 MB is the cap.*delete something"):
+        studio.keep_upload(OWNER, bytes(400_000))
+    assert studio.library.stored(OWNER) == 700_000
+    assert not list(studio.library.blobs.folder.glob(f"??/{hashlib.sha256(bytes(400_000)).hexdigest()}"))
+    studio.keep_upload(OWNER, bytes(700_000))  # the same once more takes no room
+    studio.keep_upload("bob", bytes(400_000))
+    studio.database.close()
+
+
+@pytest.mark.usefixtures("_members")
+def test_a_file_there_is_no_room_for_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    studio = open_studio(settings(tmp_path, engine="inline", caps={"member": {"stored_mb": 1}}))
+    read: list[int] = []
+
+    async def upload(request: Request) -> JSONResponse:
+        read.append(len(await request.body()))
+        return JSONResponse([])
+
+    routes = [Route(path, upload, methods=["POST"]) for path in ("/gradio_api/upload", "/gradio_api/call/x")]
+    client = TestClient(Room(Starlette(routes=routes), studio))
+    answer = client.post("/gradio_api/upload", content=bytes(1_200_000), headers={"accept-language": "zh"})
+    assert (answer.status_code, answer.json()["key"]) == (413, "cap.upload")
+    assert "1.2 MB" in answer.json()["detail"]
+    assert read == []
+    assert client.post("/gradio_api/upload", content=bytes(900_000)).status_code == 200
+    assert client.post("/gradio_api/call/x", content=bytes(1_200_000)).status_code == 200
+    studio.database.close()
+
+
+@pytest.mark.usefixtures("_members")
+def test_a_branch_counts_the_snapshot_it_begins_with(tmp_path: Path) -> None:
+    studio = open_with(tmp_path, stored_mb=20)
+    done = wait_state(studio, studio.jobs.submit(OWNER, "training", small_training()), "done")
+    studio.keep_upload(OWNER, bytes(20_000_000 - studio.library.stored(OWNER) - 10))
+    step = studio.jobs.snapshots(OWNER, done.id)[-1].step
+    with pytest.raises(StudioError, match="20 MB is the cap"):
+        studio.jobs.branch(OWNER, done.id, step, {"steps": step + 2})
     studio.close()
