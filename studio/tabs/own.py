@@ -24,7 +24,7 @@ from pipelines.sticker.own_request import RATES, StickerTrainingRequest
 from pipelines.training.own_set import EDGES, Crop
 from pipelines.training.own_set import look as look_at_set
 from studio.locales import Language, both, i18n, sentence
-from studio.tabs.parts import QUIET, Controls, Updates, more
+from studio.tabs.parts import QUIET, Controls, Updates, ending, more
 from studio.uploads import Upload
 from studio.widgets import widget
 
@@ -106,6 +106,7 @@ class OwnPictures:
                 controls.number("batch")
                 controls.number("learning_rate", 0.0001, precision=None)
             controls.seed()
+            self.ending = ending(OWN)
         rate = controls.fields["learning_rate"]
         controls.fields["start"].select(self.prefer, controls.fields["start"], rate, **QUIET)  # type: ignore[attr-defined]
 
@@ -167,7 +168,7 @@ class OwnPictures:
             if way[0] == SET or error.key not in WITHOUT_CAPTIONS:
                 raise
             seen = _seen_plain(data, language, way, error)
-        digest = self.studio.library.keep_upload(owner, data, "application/zip")
+        digest = self.studio.keep_upload(owner, data, "application/zip")
         return _taken({"digest": digest, "name": name}, seen)
 
     def look_again(self, owner: str, given: Mapping[str, Any], language: Language, way: Way) -> Taken:

@@ -21,7 +21,7 @@ from studio.owners import owner_of
 from studio.tabs.following import Shown, refuse, report, submit
 from studio.tabs.gallery import builtin_styles, photo_cards, picture_cards, style_of
 from studio.tabs.image import picture as preview_of
-from studio.tabs.parts import QUIET, Updates, actions, area, bench, film, more, stage
+from studio.tabs.parts import QUIET, Updates, actions, area, bench, ending, film, more, stage
 from studio.tabs.photos import describe, take_file, take_photo
 from studio.tabs.style_rates import Rates
 from studio.tabs.tab import Tab
@@ -96,6 +96,7 @@ class StyleTab(Tab):
                     self.reckoned = widget("reckoned", "style-reckoned", None)
                 with more(self.kind):
                     self._further(styles)
+                    self.ending = ending(self.kind)
             with area("film", self.kind):
                 self.film = film(self.kind)
 

@@ -113,6 +113,11 @@ class Tab(ABC):
         return [*self.controls.fields.values(), *self.extra]
 
     @property
+    def endings(self) -> dict[str, gr.Checkbox]:
+        """By the kind of job: ticked where it shall end when the page is closed."""
+        return {} if self.ending is None else {self.kind: self.ending}
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """All kinds of job of this tab."""
         return (self.kind, *self.also)
@@ -128,7 +133,7 @@ class Tab(ABC):
         attached = self.streams(self.stage.mounted, self.attach)
         self.streams(self.stage.follow, self.attach, trigger_mode="multiple")
         self.stage.told(self.given, outputs=self.outputs, trigger_mode="multiple", **QUIET)
-        asked = self.inputs if self.ending is None else [*self.inputs, self.ending]
+        asked = [*self.inputs, *self.endings.values()]
         made = self.streams(self.make_button.click, self.make, asked)
         self.ends = (attached, made.then(None, js=settled(self.kind)))
         self.stop_button.click(self.stop, **QUIET)
@@ -144,14 +149,15 @@ class Tab(ABC):
 
     async def make(self, request: gr.Request, *posted: Any) -> AsyncIterator[dict[str, Any]]:
         """Submits what was posted and shows it to the end."""
-        asked, ends = (posted, False) if self.ending is None else (posted[:-1], bool(posted[-1]))
+        count = len(self.endings)
+        asked, ticked = posted[: len(posted) - count], posted[len(posted) - count :]
         views = submit(
             self.studio,
             lambda: self.wanted(asked, owner_of(request)),
             request,
             self.make_view,
             self.per_second,
-            (self.kind,) if ends else (),
+            [kind for kind, ends in zip(self.endings, ticked, strict=True) if ends],
         )
         async for shown in self.showing(views, request):
             yield shown

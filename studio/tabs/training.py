@@ -188,6 +188,10 @@ class TrainingTab(Tab):
             controls.seed()
             self.ending = ending(self.kind)
 
+    @property
+    def endings(self) -> dict[str, gr.Checkbox]:
+        return {**super().endings, own.KIND: self.own.ending}
+
     def wire(self) -> None:
         super().wire()
         self.studio.live.make |= dict.fromkeys(self.kinds, self.make_view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import expect
 
@@ -127,3 +128,23 @@ def test_own_pictures_are_learned_from_found_again_and_drawn_with(
     other = new_person()
     other.open("library")
     expect(other("library-grid .tile")).to_have_count(0, timeout=SLOW)
+
+
+def newest_job(person: Person) -> dict[str, Any]:
+    """As the API tells this person of it."""
+    body = {"method": "POST", "headers": {"content-type": "application/json"}, "body": '{"data": ["", 1]}'}
+    asked = "body => fetch('gradio_api/run/list_jobs', body).then(answer => answer.json())"
+    found: dict[str, Any] = person.page.evaluate(asked, body)["data"][0][0]
+    return found
+
+
+def test_it_ends_with_the_page_where_its_box_is_ticked(person: Person, tmp_path: Path) -> None:
+    person.open("training")
+    dropped(person, tmp_path, own_zip(24))
+    person("own-more-settings > button").click()
+    person.choose("own-model", "tiny-stickers")
+    person("own-ends-with-page input").check()
+    person("training-start").click()
+    sees_learning(person)
+    assert newest_job(person)["ends_with_page"]
+    stop(person)

@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.people import Person
+from tests.browser.test_own import newest_job
 
 COMPARE = "style-result .compare"
 
@@ -88,3 +89,12 @@ def test_a_file_that_is_no_picture_is_refused_in_a_sentence_and_the_photo_before
     person("style-make").click()
     person.sees_state("style", "done")
     expect(person(COMPARE)).to_have_attribute("data-width", "96")
+
+
+def test_a_painting_ends_with_the_page_where_its_box_is_ticked(person: Person) -> None:
+    person.open("style")
+    person("style-more-settings > button").click()
+    person("style-ends-with-page input").check()
+    person("style-example-0").click()
+    person.sees_state("style", "done")
+    assert newest_job(person)["ends_with_page"]
