@@ -90,7 +90,7 @@ function caps(value, act, fixed) {
       act({action: "caps", role, values: Object.fromEntries(names.map((name) => [name, +fields[name].value]))});
     }});
     Object.values(fields).forEach((field) => field.addEventListener("input", () => { save.disabled = false; }));
-    return el("tr", {}, el("td", {}, el("b", {}, t(`role.${role}`))), names.map((name) => el("td", {}, fields[name])), el("td.last", {}, save));
+    return el("tr", {}, el("td", {}, el("b", {}, t(`role.${role}`))), names.map((name) => el("td", {"data-label": t(`cap.${name}`)}, fields[name])), el("td.last", {}, save));
   });
   return [table("devices-caps", t("devices.caps"), [t("people.role"), ...names.map((name) => t(`cap.${name}`)), ""], rows), el("p.devices-note", {}, t("devices.caps.more"))];
 }

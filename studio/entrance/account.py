@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from pipelines.errors import Busy, StudioError
 from studio.accounts.person import Person
+from studio.entrance.agents import browser_named
 from studio.entrance.gate import SIGN_IN
 from studio.entrance.pages import page
 from studio.entrance.signing import address_of, fields, set_session, signed_in
@@ -59,6 +60,7 @@ class Own:
             person=person,
             tokens=self._accounts.sessions.tokens(person.account),
             sessions=self._accounts.sessions.of(person.account),
+            named=browser_named,
             has_password=self._accounts.has_password(person.account),
             **shown,
         )
