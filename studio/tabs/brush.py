@@ -71,7 +71,7 @@ def take_mask(studio: Studio, owner: str, value: Any) -> str | None:
     picture = open_picture(data, (0, 0, 0)).convert("L")
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=True)
-    return studio.library.keep_upload(owner, out.getvalue())
+    return studio.keep_upload(owner, out.getvalue())
 
 
 def _no_mask() -> StudioError:

@@ -88,4 +88,4 @@ class ExploreTab(GeneratorBench):
         """The newest snapshot of the training that runs, among the files; what was chosen stays where there is none."""
         job = learning_of(self.studio, owner)
         kept = snapshots_of(self.studio.settings.data, job) if job else []
-        return self.studio.library.keep_upload(owner, kept[-1].path.read_bytes()) if kept else LEARNING
+        return self.studio.keep_upload(owner, kept[-1].path.read_bytes()) if kept else LEARNING
