@@ -12,10 +12,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipelines.errors import StudioError
-from studio.entrance.limits import UPLOAD
 from studio.locales import language_of, sentence
 from studio.owners import owner_of
 from studio.services import Studio
+
+#: where what comes in is kept
+UPLOAD = "/gradio_api/upload"
 
 
 class Room:

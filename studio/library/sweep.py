@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from studio.library.library import Library
 from studio.store.database import Database
 from studio.store.people import ShareRow
+from studio.store.shelf import CollectionRow, EdgeRow
 from studio.store.tables import BlobRow, ItemRow, JobRow, UploadRow
 
 #: for how long after it was written or asked for a file without a row is left alone: its row may be on the way
@@ -78,5 +79,6 @@ def sweep_owner(session: Session, owner: str) -> None:
         *session.scalars(select(ItemRow.thumbnail).where(ItemRow.owner == owner, ItemRow.thumbnail.is_not(None))),
     }
     session.execute(delete(UploadRow).where(UploadRow.owner == owner))
-    session.execute(delete(ItemRow).where(ItemRow.owner == owner))
+    for table in (ItemRow, CollectionRow, EdgeRow):  # what hangs on an item goes with it
+        session.execute(delete(table).where(table.owner == owner))
     forget_blobs(session, {digest for digest in digests if digest})

@@ -18,6 +18,7 @@ from studio.library.library import add_items
 from studio.library.made import Made
 from studio.services import Studio, open_studio
 from studio.store.people import AccountRow, InvitationRow, SessionRow, ShareRow
+from studio.store.shelf import CollectionRow, EdgeRow, TagRow, WordsRow
 from studio.store.tables import BlobRow, EventRow, ItemRow, JobRow, UploadRow
 from studio.sweeping import Swept
 from tests.studios import OWNER, endless_training, open_in, settings, small_training, wait_state
@@ -206,9 +207,13 @@ def test_a_guest_who_is_long_gone_leaves_nothing_but_device_seconds(studio: Stud
     studio.shares.make(person.owner, made)
     with studio.database.write() as session:
         session.add(EventRow(job_id=name, seq=1, at=0.0, kind="state", data={"state": "done"}))
+        session.add(EdgeRow(owner=person.owner, made="a", source="b", role="photo", title="", kind="", at=0.0))
+    studio.marks.make_collection(person.owner, "mine")
+    studio.marks.tag(person.owner, [made], ["red"])
     swept = studio.sweeper.round()
     assert (swept.guests, swept.files, swept.folders) == (1, 2, 1)
-    assert [rows(studio, table) for table in (ItemRow, UploadRow, BlobRow, ShareRow, EventRow)] == [0] * 5
+    gone = (ItemRow, UploadRow, BlobRow, ShareRow, EventRow, EdgeRow, CollectionRow, TagRow, WordsRow)
+    assert [rows(studio, table) for table in gone] == [0] * len(gone)
     with studio.database.read() as session:
         assert session.get_one(JobRow, name).request == {}
         assert session.get(AccountRow, person.account) is None
