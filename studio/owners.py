@@ -58,7 +58,7 @@ class GiveCookie:
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                tail = "; Secure" if self._secure else ""
+                tail = "; Secure" if self._secure or scope.get("scheme") == "https" else ""
                 value = f"{COOKIE}={secrets.token_urlsafe(32)}; Max-Age={_YEAR}; Path=/; HttpOnly; SameSite=Lax{tail}"
                 MutableHeaders(scope=message).append("set-cookie", value)
             await send(message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -24,7 +24,9 @@ from studio.owners import OWNER_HEADER
 INSIDE = "atelier.inside"
 _API = "/gradio_api/"
 _FILE = re.compile(r"^/gradio_api/file[=/](.*)$", re.DOTALL)
-_PAGE = re.compile(r"^/gradio_api/(?:heartbeat|stream)/([^/]+)")
+_PAGE = re.compile(r"^/gradio_api/(?:heartbeat/|stream/|call/(?:v2/)?[^/]+/)([^/]+)$")
+#: what is begun here is listened to under a name that the answer says
+_BEGUN = re.compile(r"^/gradio_api/(?:queue/join|call/.+)$", re.DOTALL)
 _REMEMBERED = 20_000
 
 
@@ -57,7 +59,7 @@ class GradioDoors:
         uploads = scope["path"].rstrip("/") == f"{_API}upload"
         if uploads and scope["method"] == "POST":
             MutableHeaders(scope=scope)["accept-encoding"] = "identity"  # the answer is read on its way out
-            await self._app(scope, receive, _Learning(self._handed, owner, send).send)
+            await self._app(scope, receive, _Learning(lambda paths: self._given(owner, paths), send).send)
             return
         body: Any = None
         if scope["method"] == "POST" and not scope["path"].startswith(f"{_API}mcp"):
@@ -67,8 +69,21 @@ class GradioDoors:
             await refuse(scope, receive, send, 403, "page.others")
         elif not all(self._handed.has(owner, path) for path in _files(body)):
             await refuse(scope, receive, send, 403, "file.others")
+        elif scope["method"] == "POST" and _BEGUN.match(scope["path"]) and not scope.get(INSIDE):
+            MutableHeaders(scope=scope)["accept-encoding"] = "identity"
+            await self._app(scope, receive, _Learning(lambda begun: self._begun(owner, begun), send).send)
         else:
             await self._app(scope, receive, send)
+
+    def _given(self, owner: str, paths: Any) -> None:
+        """The answer to an upload: the files are whose upload it was."""
+        for path in paths if isinstance(paths, list) else []:
+            self._handed.give(owner, str(path))
+
+    def _begun(self, owner: str, begun: Any) -> None:
+        """The answer to a call: what it says will be said to the caller only."""
+        if isinstance(begun, dict) and isinstance(name := begun.get("event_id"), str):
+            self._is_page_of(owner, name)
 
     def _is_page_of(self, owner: str, name: str) -> bool:
         first = self._pages.setdefault(name, owner)
@@ -79,19 +94,17 @@ class GradioDoors:
 
 
 class _Learning:
-    """Passes the answer to an upload on, and remembers whose the files in it are."""
+    """Passes a short answer on, and tells ``learn`` what is in it before it goes out."""
 
-    def __init__(self, handed: Handed, owner: str, send: Send) -> None:
-        self._handed, self._owner, self._send = handed, owner, send
+    def __init__(self, learn: Callable[[Any], None], send: Send) -> None:
+        self._learn, self._send = learn, send
         self._body = b""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.body":
             self._body += message.get("body", b"")
             if not message.get("more_body"):
-                paths = parsed(self._body)
-                for path in paths if isinstance(paths, list) else []:
-                    self._handed.give(self._owner, str(path))
+                self._learn(parsed(self._body))
         await self._send(message)
 
 
@@ -100,8 +113,9 @@ def _pages(scope: Scope, body: Any) -> Iterator[str]:
     if found := _PAGE.match(scope["path"]):
         yield found.group(1)
     yield from parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [])
-    if isinstance(body, dict) and isinstance(name := body.get("session_hash"), str):
-        yield name
+    for field in ("session_hash", "event_id"):
+        if isinstance(body, dict) and isinstance(name := body.get(field), str):
+            yield name
 
 
 def _files(body: Any) -> Iterator[str]:

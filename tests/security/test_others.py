@@ -238,6 +238,17 @@ def test_her_page_is_hers(ann: Someone, bob: Someone) -> None:
         assert (answer.status_code, "somebody else" in answer.text) == (403, True)
 
 
+def test_what_she_asked_for_is_answered_to_her_only(ann: Someone, bob: Someone) -> None:
+    event = ann.post("/gradio_api/call/list_jobs", {"data": ["", 5]}).json()["event_id"]
+    assert bob.get(f"/gradio_api/call/list_jobs/{event}").status_code == 403
+    assert bob.get(f"/gradio_api/queue/data?session_hash={event}").status_code == 403
+    for posted in ({"session_hash": event, "fn_index": 0, "event_id": event}, {"session_hash": "x1", "fn_index": 0,
+                   "event_id": event}):  # fmt: skip
+        assert bob.post("/gradio_api/cancel", posted).status_code == 403
+    assert bob.post("/gradio_api/reset", {"event_id": event}).status_code == 403
+    assert "event: complete" in ann.get(f"/gradio_api/call/list_jobs/{event}").text
+
+
 # ------------------------------------------------------------------------------------------------- roles
 
 
