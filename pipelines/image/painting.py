@@ -64,6 +64,7 @@ class Painting:
         self.guided: bool | None = None
         self.before: torch.Tensor | None = None
         self.blocked = 0
+        self.several = False
 
     def paint(self, emit: Emit) -> None:
         """The whole request: all pictures, then the result."""
@@ -76,6 +77,7 @@ class Painting:
         sheets = Sheets(self.plan)
         batches = list(_batches(self.plan.shots, self.together))
         self.calls = len(batches) * (2 if self.request.enlarge > 1 else 1)
+        self.several = len(batches) > 1
         for number, shots in enumerate(batches):
             if artifacts and self.turn.finishing:
                 break
@@ -205,8 +207,11 @@ class Painting:
         return self.total
 
     def _ends_early(self, pipe: Any) -> bool:
-        """Whether the person asked to end: then what is there is decoded, where the pipeline can leave its loop."""
-        if not self.turn.finishing:
+        """Whether the person asked to end: then what is there is decoded, where the pipeline can leave its loop.
+
+        Of several pictures, one after the other, the one under way is made whole: it is the last.
+        """
+        if not self.turn.finishing or self.several:
             return False
         if not hasattr(type(pipe), "interrupt"):
             raise Cancelled

@@ -181,13 +181,18 @@ def _conditions(owner: str, query: Query) -> list[ColumnElement[bool]]:
     return wanted
 
 
-def _beyond(value: ColumnElement[Any], falling: bool, after: Sequence[float | str]) -> ColumnElement[bool]:
-    """What comes later than an item in the order; equal values are told apart by their ids."""
-    if len(after) != 2 or not isinstance(after[0], (int, float, str)) or not isinstance(after[1], str):
+def _beyond(value: ColumnElement[Any], falling: bool, after: Any) -> ColumnElement[bool]:
+    """What comes later than an item in the order; equal values are told apart by their ids. ``after`` is as posted."""
+    if not isinstance(after, (list, tuple)) or len(after) != 2 or not _is_value(after[0]) or type(after[1]) is not str:
         raise StudioError("shelf.after", "A page begins after what the page before it ended with, not {value}.",
                           value=str(after)[:60])  # fmt: skip
     further = value < after[0] if falling else value > after[0]
     return or_(further, and_(value == after[0], ItemRow.id > after[1]))
+
+
+def _is_value(posted: object) -> bool:
+    """Whether a database can compare with it."""
+    return isinstance(posted, str) or (isinstance(posted, (int, float)) and abs(posted) < 2**63)
 
 
 def _tags(session: Session, items: Sequence[Item]) -> dict[str, list[str]]:

@@ -190,6 +190,13 @@ def test_ending_early_keeps_what_is_there(models: dict[str, ImagePipeline], name
     assert turn.checkpoints == 1 + 3 + 1
 
 
+def test_of_several_pictures_the_one_under_way_is_made_whole_and_is_the_last(sd: ImagePipeline) -> None:
+    whole = paint(sd, asked(count=4, seed=5))
+    made = paint(sd, asked(count=4, seed=5), FreeTurn(Path(), finish_after=7))
+    assert 0 < len(made.artifacts) < 4
+    assert [one.data for one in made.artifacts] == [one.data for one in whole.artifacts[: len(made.artifacts)]]
+
+
 def test_previews_come_while_denoising_and_look_like_pictures(sd: ImagePipeline) -> None:
     events = list(sd.run(asked(steps=16, width=128), FreeTurn(Path())))
     previews = [event for event in events if isinstance(event, Preview)]

@@ -140,8 +140,9 @@ def test_filters_go_together_and_are_counted(home: Shelves) -> None:
     assert home.page(kind="texts", starred=True).count == 0
     with pytest.raises(StudioError, match="must be one of"):
         home.page(kind="everything")
-    with pytest.raises(StudioError, match="A page begins"):
-        home.page(after=["x"])
+    for after in (["x"], 0.1, "x", {}, [10**30, "x"], [float("nan"), "x"], [None, "x"], [1.0, 2]):
+        with pytest.raises(StudioError, match="A page begins"):
+            home.page(after=after)
 
 
 def test_a_collection_is_made_filled_renamed_and_deleted_and_its_things_stay(home: Shelves) -> None:
