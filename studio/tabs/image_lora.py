@@ -87,7 +87,7 @@ class Laid:
 
     def _keep(self, owner: str, path: Path) -> str:
         check_file(path)
-        return self.studio.library.keep_upload(owner, path.read_bytes(), "application/octet-stream")
+        return self.studio.keep_upload(owner, path.read_bytes())
 
     def values(self, owner: str, chosen: list[str] | None, weights: str | None) -> dict[str, Any]:
         """The part of the request. Raises ``StudioError`` for weights that are no numbers."""
