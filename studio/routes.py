@@ -22,7 +22,7 @@ from studio.services import Studio
 
 _JOB_FILE = re.compile(r"^(preview|sample)-\d{1,12}\.(webp|png|jpg)$")
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-_INLINE = ("image/png", "image/webp", "image/jpeg", "text/plain")
+_INLINE = ("image/png", "image/webp", "image/jpeg", "image/gif", "video/mp4", "text/plain")
 
 
 def routes(studio: Studio) -> APIRouter:

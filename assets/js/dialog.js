@@ -11,6 +11,7 @@ let around = [];
 let current = null;
 
 export const isPicture = (item) => item.media_type.startsWith("image/");
+export const isFilm = (item) => item.media_type.startsWith("video/");
 export const isText = (item) => item.media_type.startsWith("text/");
 export const isGenerator = (item) => item.name.endsWith(".safetensors");
 /** The sticker model, trained on somebody's own pictures. */
@@ -104,6 +105,7 @@ function recipe(item) {
 
 function thing(item) {
   if (isPicture(item)) return el("img.checker", {src: address(item.url), alt: titleOf(item), style: `--natural:${item.width}px`});
+  if (isFilm(item)) return el("video.shown-film", {src: address(item.url), controls: true, loop: true, playsinline: true});
   if (isText(item)) return el("div.dialog-text", {}, item.text ?? "");
   return el("div.dialog-file", {}, icon("training"), el("p", {}, item.name));
 }

@@ -160,6 +160,13 @@ export function mask(element, props, trigger) {
 
 const WIDE = 220, HIGH = 84, EDGES = 8;
 
+function drawn(tag, options, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(options)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
 /** What was kept of the photo and taken of the style at strengths from 0 to 1, and where this result stands. */
 export function scores(facts) {
   if (facts?.content_kept === undefined) return null;
@@ -168,12 +175,11 @@ export function scores(facts) {
   const y = (score) => HIGH - EDGES - score * (HIGH - 2 * EDGES);
   const points = JSON.parse(facts.among_strengths ?? "[]");
   const line = (column) => points.map((point) => `${x(point[0]).toFixed(1)},${y(point[column]).toFixed(1)}`).join(" ");
-  const dot = (name, score) => `<circle class="score-dot score-${name}" cx="${x(Number(facts.strength))}" cy="${y(Number(score))}" r="4"/>`;
-  const chart = el("div.scores-chart", {role: "img", "aria-label": t("style.scores.label"), title: t("style.scores.label")});
-  // numbers only: nothing a person wrote becomes markup
-  chart.innerHTML = `<svg viewBox="0 0 ${WIDE} ${HIGH}" aria-hidden="true"><path class="score-axis" d="M${EDGES} ${EDGES}V${HIGH - EDGES}H${WIDE - EDGES}"/>`
-    + `<polyline class="score-line score-kept" points="${line(1)}"/><polyline class="score-line score-taken" points="${line(2)}"/>`
-    + `${dot("kept", facts.content_kept)}${dot("taken", facts.style_taken)}</svg>`;
+  const dot = (name, score) => drawn("circle", {class: `score-dot score-${name}`, cx: x(Number(facts.strength)), cy: y(Number(score)), r: 4});
+  const curve = (name, column) => drawn("polyline", {class: `score-line score-${name}`, points: line(column)});
+  const axis = drawn("path", {class: "score-axis", d: `M${EDGES} ${EDGES}V${HIGH - EDGES}H${WIDE - EDGES}`});
+  const picture = drawn("svg", {viewBox: `0 0 ${WIDE} ${HIGH}`, "aria-hidden": "true"}, axis, curve("kept", 1), curve("taken", 2), dot("kept", facts.content_kept), dot("taken", facts.style_taken));
+  const chart = el("div.scores-chart", {role: "img", "aria-label": t("style.scores.label"), title: t("style.scores.label")}, picture);
   return el("div.scores", {id: "style-scores"}, chart, el("div.scores-words", {},
     el("span.score-key.score-kept", {}, `${t("style.scores.kept")} ${percent(facts.content_kept)} %`),
     el("span.score-key.score-taken", {}, `${t("style.scores.taken")} ${percent(facts.style_taken)} %`)));

@@ -1,14 +1,14 @@
 // Earlier results as cards: the strip under each stage; the Library shows the same cards.
 
 import {address, el, icon} from "./dom.js";
-import {isPicture, isText, openItem} from "./dialog.js";
+import {isFilm, isPicture, isText, openItem} from "./dialog.js";
 import {roving} from "./keys.js";
 import {has, kindOf, t, titleOf, when} from "./words.js";
 
 const NEEDS_CHECKER = new Set(["image/png", "image/webp"]);
 
 function face(item) {
-  if (isPicture(item)) return el("img", {src: address(item.thumbnail_url ?? item.url), alt: "", loading: "lazy"});
+  if (isPicture(item) || (isFilm(item) && item.thumbnail_url)) return el("img", {src: address(item.thumbnail_url ?? item.url), alt: "", loading: "lazy"});
   if (isText(item)) return el("span.card-text", {}, item.text || item.title);
   return el("span.card-file", {}, icon("training"), el("span", {}, titleOf(item)));
 }

@@ -2,7 +2,7 @@
 
 import {example, invitation, press, send, stageOf} from "./bench.js";
 import {address, button, el, fill, icon} from "./dom.js";
-import {itemActions} from "./dialog.js";
+import {isFilm, itemActions} from "./dialog.js";
 import {roving} from "./keys.js";
 import {camera, scores, sheet} from "./painter.js";
 import {t, titled, titleOf} from "./words.js";
@@ -57,6 +57,8 @@ function empty(fixed) {
 export function stageStyle(element, props, trigger, watch, fixed) {
   stageOf("style", element, props, trigger, watch, (body, view) => {
     const painted = (view.items ?? []).find((item) => item.media_type.startsWith("image/"));
+    const film = (view.items ?? []).find(isFilm);
+    if (film) return fill(body, film.id, () => [el("video.shown-film", {src: address(film.url), controls: true, autoplay: true, loop: true, muted: true, playsinline: true}), el("div.facts", {}, el("span", {}, `${film.width || view.facts.width} × ${film.height || view.facts.height}`), itemActions(film))]);
     if (painted && painted.recipe?.facts?.sheet) {
       fill(body, painted.id, () => [el("p.sheet-words", {}, t("style.sheet.pick")), sheet(painted, () => press("style")), el("div.facts", {}, itemActions(painted))]);
     } else if (painted && view.before && !painted.recipe?.facts?.frames) {

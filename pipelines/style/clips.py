@@ -139,3 +139,14 @@ def gif_frames(data: bytes, edge: int) -> Iterator[tuple[Image.Image, int]]:
             over = frame.convert("RGBA")
             flat = Image.alpha_composite(Image.new("RGBA", over.size, (255, 255, 255, 255)), over).convert("RGB")
             yield flat.resize(within(*flat.size, edge), Image.Resampling.LANCZOS), stays
+
+
+def poster(data: bytes) -> Image.Image:
+    """The first frame of a moving picture."""
+    if format_of(data) is None:
+        return open_picture(data)
+    with opened(data) as container:
+        first = next(container.decode(container.streams.video[0]), None)
+        if first is None:
+            raise broken("no frame")
+        return Image.fromarray(upright(first))

@@ -16,6 +16,7 @@ from gradio import processing_utils
 from pipelines.errors import StudioError
 from pipelines.pictures import open_picture
 from pipelines.sticker.own_pictures import look
+from pipelines.style.clips import look as look_at_clip
 from studio.api.offering import Info, json_object, listed, offer
 from studio.api.styling import blended
 from studio.engine.job import ENDED, Job
@@ -51,6 +52,9 @@ class Making:
         short = [gr.Textbox(label="prompt"), gr.Textbox("", label="model"), gr.Number(-1, label="seed")]
         offer(self.expand_prompt, short, [gr.Textbox(label="prompt")])
         offer(self.read_recipe, [Upload(label="picture")], [gr.JSON(label="recipe")])
+        clip = [Upload(label="clip"), gr.Textbox("", label="style"), Upload(label="style_picture")]
+        how = [gr.Number(1, label="strength"), gr.Textbox("{}", label="settings_json")]
+        offer(self.paint_film, [*clip[:2], *how, clip[2]], [gr.File(label="film"), info])
         recipe = [gr.Textbox("r1", label="recipe"), gr.Textbox("fashion-mnist", label="dataset")]
         settings = gr.Textbox("{}", label="settings_json")
         offer(self.start_training, [*recipe, settings], [gr.Textbox(label="job_id")])
@@ -293,6 +297,38 @@ class Making:
         owner_of(request)  # nobody reads here who may not come in
         found = await asyncio.to_thread(lambda: read_recipe(Path(picture).read_bytes()))
         return {"kind": found.kind, "settings": dict(found.settings), "from": found.source, "other": dict(found.other)}
+
+    async def paint_film(
+        self,
+        clip: str | None,
+        style: str,
+        strength: float,
+        settings_json: str,
+        request: gr.Request,
+        style_picture: str | None = None,
+    ) -> AsyncIterator[tuple[str | None, Info]]:
+        """Paint a GIF or a short video frame by frame, its sound kept; ends with a GIF or an MP4 file.
+
+        Args:
+            clip: A GIF, MP4, MOV, WebM or AVI of at most 900 frames and 60 seconds, uploaded.
+            style: The id of a built-in style; empty where style_picture is given.
+            strength: 0 gives the frames back, 1 is the full style.
+            settings_json: Further settings as a JSON object: smooth (0 to 0.95), edge (the longer side in pixels),
+                colors, detail, style_size, parts.
+            style_picture: A picture to take the style from, uploaded, or nothing.
+        """
+        owner = owner_of(request)
+        if clip is None:
+            raise StudioError("film.none", "No moving picture was given. Upload a GIF or a short video.")
+        data = await asyncio.to_thread(Path(clip).read_bytes)
+        await asyncio.to_thread(look_at_clip, data)  # refused now rather than by the job
+        values = {
+            "photo": self._studio.library.keep_upload(owner, data), "style": style, "strength": strength,
+            "style_picture": None if style_picture is None else self._keep(owner, style_picture),
+            **json_object(settings_json), "what": "film",
+        }  # fmt: skip
+        async for items, info in self._make(owner, "style", values):
+            yield (self._file(items[0]) if items else None), info
 
     async def start_training(self, recipe: str, dataset: str, settings_json: str, request: gr.Request) -> str:
         """Start training a model; returns the id of the job, which goes on whether or not anyone follows it.

@@ -19,6 +19,7 @@ from pipelines.base import Artifact
 from pipelines.looks import looks
 from studio.library.credentials import Credentials, Unsigned
 from studio.library.recipe import embed
+from studio.library.recipe_films import first_frame
 from studio.store.blobs import Blobs
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Made:
 
 
 def keep(artifact: Artifact, recipe: Mapping[str, Any], blobs: Blobs, credentials: Credentials | None = None) -> Made:
-    """Writes the file, its recipe inside, and a thumbnail where it is a picture.
+    """Writes the file, its recipe inside, and a thumbnail where it is a picture or a film.
 
     With ``credentials`` it is signed before it is named by its content; where it cannot be, the library's recipe says
     why under ``unsigned``.
@@ -74,9 +75,10 @@ def keep(artifact: Artifact, recipe: Mapping[str, Any], blobs: Blobs, credential
 
 
 def _thumbnail(artifact: Artifact) -> tuple[bytes | None, int, int]:
-    if not artifact.media_type.startswith("image/"):
+    film = artifact.media_type == "video/mp4"
+    if not film and not artifact.media_type.startswith("image/"):
         return None, 0, 0
-    with Image.open(io.BytesIO(artifact.data)) as picture:
+    with first_frame(artifact.data) if film else Image.open(io.BytesIO(artifact.data)) as picture:
         width, height = picture.size
         small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
         small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)

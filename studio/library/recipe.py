@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from pipelines.base import Artifact
+from studio.library.recipe_films import from_gif, from_mp4, into_gif, into_mp4
 
 KEY = "atelier"
 CREDITS = "Credits"
@@ -59,23 +60,31 @@ def _version(package: str) -> str:
 def embed(artifact: Artifact, recipe: Mapping[str, Any]) -> bytes:
     """``artifact``'s bytes with the recipe inside, for the kinds of file that have a place for it.
 
-    PNG: a text chunk named ``atelier``, and one named ``Credits`` where there are any. safetensors: the
-    ``__metadata__`` of the header. Plain text has no such place, so it stays as it is; its recipe is in the library's
-    row.
+    GIF: a comment. MP4: the comment of its metadata. PNG: a text chunk named ``atelier``, and one named ``Credits``
+    where there are any. safetensors: the ``__metadata__`` of the header. Plain text has no such place, so it stays as
+    it is; its recipe is in the library's row.
     """
     if artifact.media_type == "image/png":
         return _into_png(artifact.data, {KEY: json.dumps(recipe, ensure_ascii=False), CREDITS: _credited(recipe)})
+    if artifact.media_type == "image/gif":
+        return into_gif(artifact.data, json.dumps(recipe))
+    if artifact.media_type == "video/mp4":
+        return into_mp4(artifact.data, json.dumps(recipe))
     if artifact.name.endswith(".safetensors"):
         return _into_safetensors(artifact.data, json.dumps(recipe, ensure_ascii=False))
     return artifact.data
 
 
 def extract(data: bytes) -> dict[str, Any] | None:
-    """The recipe inside a PNG or a safetensors file, or None where there is none of ours."""
+    """The recipe inside a PNG, GIF, MP4 or safetensors file, or None where there is none of ours."""
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             picture.load()
             text = getattr(picture, "text", {}).get(KEY)
+    elif data[:3] == b"GIF":
+        text = from_gif(data)
+    elif data[4:8] == b"ftyp":
+        text = from_mp4(data)
     elif len(data) > 8 and data[8:9] == b"{":
         text = _header(data)[0].get("__metadata__", {}).get(KEY)
     else:

@@ -22,7 +22,7 @@ from studio.tabs.following import Shown, refuse, report, submit
 from studio.tabs.gallery import builtin_styles, photo_cards, picture_cards, style_of
 from studio.tabs.image import picture as preview_of
 from studio.tabs.parts import QUIET, Updates, actions, area, bench, ending, film, more, stage
-from studio.tabs.photos import describe, take_file, take_photo
+from studio.tabs.photos import describe, take_file, take_photo, take_still_or_moving
 from studio.tabs.style_rates import Rates
 from studio.tabs.tab import Tab
 from studio.tabs.views import View
@@ -113,6 +113,7 @@ class StyleTab(Tab):
         controls.slider("style_size", 0.25)
         controls.slider("edge", 64)
         controls.slider("steps", 10)
+        controls.slider("smooth", 0.05)
         controls.checkbox("scores")
 
     def wire(self) -> None:
@@ -132,15 +133,19 @@ class StyleTab(Tab):
                 self.reckon, self.inputs, self.reckoned, trigger_mode="always_last", **QUIET
             )
         photo = [self.photo, self.photo_shown, self.photo_file]
-        self.photo_file.upload(self.take, self.photo_file, photo, **QUIET)
+        self.photo_file.upload(self.take_photo, self.photo_file, photo, **QUIET)
         picture = [self.picture, self.picture_shown, self.picture_file]
         self.picture_file.upload(self.take, self.picture_file, picture, **QUIET)
 
-    async def take(self, path: str, request: gr.Request) -> tuple[Any, Any, None]:
+    async def take_photo(self, path: str, request: gr.Request) -> tuple[Any, Any, None]:
+        """The photo, or what moves in its place."""
+        return await self.take(path, request, take_still_or_moving)
+
+    async def take(self, path: str, request: gr.Request, reader: Any = take_file) -> tuple[Any, Any, None]:
         """Takes an upload in. One that cannot be read leaves the photo before it in place."""
         language = language_of(request)
         try:
-            shown = await asyncio.to_thread(take_file, self.studio, owner_of(request), path)
+            shown = await asyncio.to_thread(reader, self.studio, owner_of(request), path)
         except StudioError as error:
             return gr.skip(), {"error": refuse(error, language)}, None
         except Exception as error:  # noqa: BLE001 - the last line of defence before the page
@@ -202,10 +207,10 @@ class StyleTab(Tab):
 
     @property
     def inputs(self) -> list[Component]:
-        return [*super().inputs, self.photo, self.picture, self.source, self.mask]
+        return [*super().inputs, self.photo, self.picture, self.source, self.mask, self.photo_shown]
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
-        *controls, photo, picture, source, mask = posted
+        *controls, photo, picture, source, mask, shown = posted
         values = self.controls.values(tuple(controls))
         if photo:
             values["photo"] = photo
@@ -216,6 +221,8 @@ class StyleTab(Tab):
         elif source == "finest":
             values |= {"engine": "finest", "style_picture": picture or None}
             values["style"] = "" if picture else values.get("style", "")
+        if isinstance(shown, dict) and shown.get("moving"):
+            values["what"] = "film"
         return values
 
     def make_view(self, job: Job, language: Language) -> View:
@@ -263,6 +270,7 @@ class StyleTab(Tab):
 def _drop(name: str, examples: list[dict[str, Any]] | None = None, first: int = 0) -> tuple[gr.State, gr.HTML, gr.File]:
     """A place to drop, paste or choose a picture: its digest, what is shown of it, and the file input behind it."""
     words: dict[str, Any] = {
+        **({"formats": "style.drop.formats"} if name == "photo" else {}),
         "file": f"style-{name}",
         "words": f"style.drop.{name}",
         "examples": examples or [],
