@@ -151,7 +151,7 @@ def frames(artifact: Artifact) -> list[Image.Image]:
 def _of_film(data: bytes) -> list[Image.Image]:
     import av
 
-    with av.open(io.BytesIO(data)) as film:
+    with av.open(io.BytesIO(data), mode="r") as film:
         seen = [frame.to_image() for frame in film.decode(video=0)]
     return [seen[place] for place in _some(len(seen))]
 

@@ -55,9 +55,9 @@ class Caps(BaseModel):
 class Moderated(BaseModel):
     """Whose wishes the rule file and the classifiers are asked about. Without accounts everybody administers."""
 
-    guest: bool = Field(True, description="prompts and pictures of guests are moderated")
-    member: bool = Field(False, description="prompts and pictures of members are moderated")
-    administrator: bool = Field(False, description="prompts and pictures of administrators are moderated")
+    guest: bool = Field(default=True, description="prompts and pictures of guests are moderated")
+    member: bool = Field(default=False, description="prompts and pictures of members are moderated")
+    administrator: bool = Field(default=False, description="prompts and pictures of administrators are moderated")
 
 
 class Settings(BaseSettings):

@@ -50,6 +50,6 @@ function told(found, file, cut) {
 
 function part({name, rows}) {
   if (!rows.length) return "";
-  const list = el("dl.recipe", {}, rows.map(([key, value]) => el("div", {}, el("dt", {}, has(`field.${key}`) ? t(`field.${key}`) : key), el("dd", {}, value))));
+  const list = el("dl.recipe", {}, rows.map(([key, value]) => el("div", {}, el("dt", {}, has(`field.${key}`) ? t(`field.${key}`) : has(`item.${key}`) ? t(`item.${key}`) : key), el("dd", {}, value))));
   return el("details.explain-part", {open: name === "recipe" || name === "parameters"}, el("summary", {}, t(`explain.part.${name}`)), list);
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 from sqlalchemy import Select, delete, literal, select, tuple_
@@ -82,7 +82,7 @@ class Indexer:
             old = select(VectorRow.item, literal("looks")).where(VectorRow.what == "looks", VectorRow.maker != MAKER)
             session.execute(insert(session, ToIndexRow).from_select(["item", "what"], old).on_conflict_do_nothing())
 
-    def _next(self, limit: int) -> Select[Any]:
+    def _next(self, limit: int) -> Select[str, str]:
         query = select(ToIndexRow.item, ToIndexRow.what).limit(limit)
         return query if self._likeness.ready else query.where(ToIndexRow.what != "words")
 

@@ -31,7 +31,7 @@ WHATS: tuple[What, ...] = ("looks", "words")
 Array = npt.NDArray[np.float32]
 
 #: how alike things must be to be shown, as a cosine: below it, what is found has little to do with what was asked
-LEAST = {"words": 0.28, "looks": 0.5}
+LEAST = {"words": 0.33, "looks": 0.5}
 MOST = 200
 _REMEMBERED = 8
 

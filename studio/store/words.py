@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, column, func, literal_column, select, table, text, update
+from sqlalchemy import ColumnElement, Select, column, func, literal_column, select, table, text, update
 from sqlalchemy.orm import Session
 
 from studio.store.database import insert
@@ -101,7 +101,7 @@ def _in_postgres(owner: str, wanted: Sequence[_Phrase], unwanted: Sequence[_Phra
 
     whole = " & ".join([*map(said, wanted), *(f"!{said(phrase)}" for phrase in unwanted)])
     query = func.to_tsquery(literal_column("'simple'::regconfig"), whole)
-    words = literal_column(VECTOR)
+    words: ColumnElement[Any] = literal_column(VECTOR)
     rank = (-func.ts_rank(words, query)).label("rank")
     return select(WordsRow.item, rank).where(WordsRow.owner == spread(owner), words.op("@@")(query))
 
