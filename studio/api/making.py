@@ -323,7 +323,7 @@ class Making:
         data = await asyncio.to_thread(Path(clip).read_bytes)
         await asyncio.to_thread(look_at_clip, data)  # refused now rather than by the job
         values = {
-            "photo": self._studio.library.keep_upload(owner, data), "style": style, "strength": strength,
+            "photo": self._studio.keep_upload(owner, data), "style": style, "strength": strength,
             "style_picture": None if style_picture is None else self._keep(owner, style_picture),
             **json_object(settings_json), "what": "film",
         }  # fmt: skip

@@ -26,7 +26,7 @@ def take_moving(studio: Studio, owner: str, data: bytes, name: str = "") -> dict
     """Keeps a GIF or a short video; the page is shown its first frame. Raises ``StudioError`` as ``look`` does."""
     clip = look(data)
     shown = webp(_small(poster(data)))
-    digest = studio.library.keep_upload(owner, data)
+    digest = studio.keep_upload(owner, data)
     url = f"data:image/webp;base64,{base64.b64encode(shown.data).decode()}"
     return {
         "digest": digest,
