@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import torch
 
 
+#: what of a picture model lies in a GPU's memory: all of it, the part that computes, or the layer that does
+Offload: TypeAlias = Literal["none", "parts", "layers"]
+
+
 @dataclass(frozen=True)
 class Device:
-    """Where a pipeline runs. ``kind`` is cpu, cuda or mps; ``dtype`` is a torch dtype's name."""
+    """Where a pipeline runs. ``kind`` is cpu, cuda or mps; ``dtype`` is a torch dtype's name.
+
+    ``offload`` and ``compiled`` are how picture models use a GPU's memory and time; a CPU has no other memory to take
+    weights to, so they mean nothing there.
+    """
 
     kind: str
     name: str
@@ -23,6 +31,8 @@ class Device:
     reason: str
     total_bytes: int
     threads: int = 0
+    offload: Offload = "none"
+    compiled: bool = False
 
     @property
     def torch_device(self) -> torch.device:
@@ -38,6 +48,16 @@ class Device:
         if not isinstance(found, torch.dtype):
             raise TypeError(f"{self.dtype} is not a torch dtype")
         return found
+
+
+def on_device(device: Device, needed: int) -> int:
+    """Of the ``needed`` bytes of a picture model, how many its device has to have room for.
+
+    The largest part of one is half of it or more; of layers only the results between them are there.
+    """
+    if device.kind != "cuda" or device.offload == "none":
+        return needed
+    return needed * 2 // 3 if device.offload == "parts" else needed // 4
 
 
 def pick_device(wanted: str = "auto", threads: int = 0) -> Device:

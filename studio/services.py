@@ -152,5 +152,7 @@ def _host(settings: Settings) -> Host:
         settings.memory_share,
         settings.training_snapshot_mb * 1_000_000,
         settings.content_credentials,
+        settings.image_offload,
+        settings.image_compile,
     )
     return InlineHost(options) if settings.engine == "inline" else ProcessHost(options, settings.hang_seconds)

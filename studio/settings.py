@@ -100,6 +100,17 @@ class Settings(BaseSettings):
     )
     caps: Caps = Field(Caps(), description="what guests, members and administrators may have at a time")
     memory_share: float = Field(0.8, gt=0, le=1, description="share of the device's memory that models may fill")
+    image_offload: Literal["none", "parts", "layers"] = Field(
+        "none",
+        description="on a GPU, what of a picture model is in its memory. none: all of it, fastest; parts: the part "
+        "that computes, for some seconds more a picture; layers: the layer that does, least memory and several times "
+        "as slow. Nothing on a CPU, which has nowhere else to put weights",
+    )
+    image_compile: bool = Field(
+        False,
+        description="on a GPU, compile picture models: the first picture of each takes minutes, later ones are "
+        "quicker; nothing on a CPU",
+    )
     training_snapshot_mb: int = Field(256, ge=0, le=100_000, description="snapshots that a training keeps, in MB")
     moderation: Moderated = Field(Moderated(), description="whose prompts and pictures are moderated")
     content_credentials: bool = Field(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import diffusers
+import torch
 from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from diffusers.utils import logging as diffusers_logging
@@ -53,7 +54,27 @@ def open_pipeline(folder: Path, device: Device, parts: Mapping[str, Path]) -> Pi
     pipe.set_progress_bar_config(disable=True)
     if hasattr(getattr(pipe, "vae", None), "enable_slicing"):
         pipe.vae.enable_slicing()  # several pictures are decoded one by one: memory for one is enough
-    return pipe.to(device.torch_device)
+    return pipe if _offloads(device) else pipe.to(device.torch_device)
+
+
+def _offloads(device: Device) -> bool:
+    return device.kind == "cuda" and device.offload != "none"
+
+
+def place(pipe: Pipe, device: Device) -> None:
+    """Compiles ``pipe`` and leaves its weights in the main memory until they are needed, where the device says so.
+
+    Objects that are made around the same networks for a request find the same hooks on them.
+    """
+    network = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    if device.compiled and device.kind == "cuda" and isinstance(network, torch.nn.Module):
+        network.compile(dynamic=True)
+    if not _offloads(device):
+        return
+    if device.offload == "parts":
+        pipe.enable_model_cpu_offload(device=device.torch_device)
+    else:
+        pipe.enable_sequential_cpu_offload(device=device.torch_device)
 
 
 def _stickers(folder: Path, device: Device, encoder: Path) -> Pipe:

@@ -7,6 +7,7 @@ The classes of one family share their weights: ``StableDiffusionImg2ImgPipeline`
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,14 +37,14 @@ def class_for(kind: type[Any], method: Method) -> type[Any] | None:
     if kind is StickerPipeline:
         return kind if method in _OF_STICKERS else None
     family = next((name for name, known in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.items() if known is kind), None)
-    found = _CLASSES[method].get(family) if family is not None else None
+    if family is None or "control" in family:  # those need a drawing to go by besides
+        return None
+    found = _CLASSES[method].get(family)
     return found if found is None or _goes_on_from_noise(found) else None
 
 
 def _goes_on_from_noise(kind: type[Any]) -> bool:
     """Whether a class starts from a partly noised picture, which is what ``strength`` means; others only look at it."""
-    import inspect
-
     takes = inspect.signature(kind.__call__).parameters
     return {"image", "strength"} <= set(takes)
 

@@ -18,13 +18,14 @@ from pipelines.base import Event, Pipeline, Report, Turn
 from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.image.company import Door
-from pipelines.image.loading import Pipe, open_pipeline
+from pipelines.image.loading import Pipe, open_pipeline, place
 from pipelines.image.lora import Loras
 from pipelines.image.painting import Painting
 from pipelines.image.previews import Look, look_of
 from pipelines.image.request import ImageRequest
 from pipelines.image.settings import check_own
 from pipelines.sticker.own_drawing import OwnNetworks
+from pipelines.sticker.pipeline import StickerPipeline
 from pipelines.streaming import events_of
 
 
@@ -36,6 +37,7 @@ class ImagePipeline(Pipeline):
     def __init__(self) -> None:
         self._pipe: Pipe | None = None
         self._look: Look | None = None
+        self._place = "cpu"
         self._own = OwnNetworks()
         self._loras = Loras()
         self._door = Door()
@@ -48,8 +50,11 @@ class ImagePipeline(Pipeline):
         if weights is None:
             raise StudioError("image.none", "There is no picture model on this machine. Choose one to fetch first.")
         report("loading")
+        self._place = device.kind
         self._pipe = open_pipeline(weights, device, self.parts)
         self._look = look_of(getattr(self._pipe, "vae", None))
+        if not isinstance(self._pipe, StickerPipeline):
+            place(self._pipe, device)
         self.together = 4 if device.kind == "cuda" else getattr(type(self._pipe), "together", 1)
 
     def run(self, request: ImageRequest, turn: Turn) -> Iterator[Event]:
@@ -74,9 +79,13 @@ class ImagePipeline(Pipeline):
         self._own = OwnNetworks()
         self._loras = Loras()
 
+    def _here(self, tensor: torch.Tensor) -> bool:
+        """Whether it is in the device's own memory: what is offloaded takes none of it."""
+        return tensor.device.type == self._place
+
     def bytes_held(self) -> int:
         """Bytes of parameters and buffers of all parts, and of networks trained here that were drawn with lately."""
         parts = self._pipe.components.values() if self._pipe is not None else ()
         modules = [part for part in parts if isinstance(part, torch.nn.Module)]
-        tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        tensors = [t for module in modules for t in (*module.parameters(), *module.buffers()) if self._here(t)]
         return sum(t.numel() * t.element_size() for t in tensors) + self._own.bytes_held() + self._loras.bytes_held()

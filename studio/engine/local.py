@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.base import Artifact, Cancelled, Event, Kept, Preview, Request, Result, Sample, Scalar, Turn
 from pipelines.catalog import Catalog, Entry
-from pipelines.devices import Device, pick_device
+from pipelines.devices import Device, on_device, pick_device
 from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
 from pipelines.moderation import Judges, Policy, words_of
@@ -54,7 +55,8 @@ class LocalEngine:
 
     def start(self) -> None:
         """Finds the device and says that the engine is ready."""
-        device = pick_device(self._options.device, self._options.threads)
+        found = pick_device(self._options.device, self._options.threads)
+        device = replace(found, offload=self._options.image_offload, compiled=self._options.image_compile)
         self._device = device
         if device.threads:
             import torch
@@ -188,6 +190,8 @@ class LocalEngine:
 
         turn.begin()
         name, expected = (entry.name, entry.min_memory_bytes) if entry else ("", 0)
+        if kind.task == "image":
+            expected = on_device(self._device, expected)
         parts = self._catalog.parts(entry) if entry else {}
         wanted = Wanted(order.kind, name, kind.pipeline_class(), weights, expected, report, turn.wait, parts)
         keeping = self._keeping(order, request, entry, turn)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.devices import Offload
+
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -18,3 +20,6 @@ class EngineOptions:
     #: bytes of snapshots that a training may keep
     room: int = 256_000_000
     content_credentials: bool = False
+    #: what of a picture model lies in a GPU's memory, and whether it is compiled there (see ``pipelines.devices``)
+    image_offload: Offload = "none"
+    image_compile: bool = False

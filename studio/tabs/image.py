@@ -21,6 +21,7 @@ from studio.tabs.following import Shown
 from studio.tabs.gallery import drawing_styles
 from studio.tabs.image_help import Helping
 from studio.tabs.image_lora import Laid
+from studio.tabs.image_sizes import read_size, size_menu, sizes
 from studio.tabs.image_source import Beginning
 from studio.tabs.modelled import ModelTab
 from studio.tabs.models import chosen_first, model_cards
@@ -122,6 +123,7 @@ class ImageTab(ModelTab):
             styles: dict[str, Any] = {"choices": drawing_styles(), "layout": "words", "label": "field.style"}
             controls.keep("style", widget("choices", "image-style", "", heading="help.image.style", **styles))
             self.beginning.lay_settings()
+            self.sizes = size_menu(chosen_first(self.studio, self.kind))
             with gr.Row(elem_classes="pair"):
                 controls.slider("width")
                 controls.slider("height")
@@ -162,8 +164,19 @@ class ImageTab(ModelTab):
         self.beginning.wire()
         self.helping.wire()
         self.laid.wire(self.stage)
+        sides = [self.controls.fields["width"], self.controls.fields["height"]]
+        self.sizes.input(self.resize, self.sizes, sides, **QUIET)
+        self.menu.change(self.offer_sizes, self.menu, self.sizes, **QUIET)
         for told in (self.traits.mounted, self.menu.change):
             told(self.describe, self.menu, self.traits, **QUIET)
+
+    def resize(self, chosen: str) -> tuple[Any, Any]:
+        """Width and height of the shape that was chosen."""
+        return read_size(chosen or "") or (gr.skip(), gr.skip())
+
+    def offer_sizes(self, model: str | None) -> Any:
+        """The same shapes at the sizes of another model."""
+        return gr.Dropdown([(str(i18n("image.preset.own")), ""), *sizes(self.entry(model))], value="")
 
     def describe(self, model: str | None) -> dict[str, Any]:
         return self.traits_of(self.entry(model))

@@ -7,6 +7,7 @@ recipes; not models.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,7 @@ class Helping:
         left = ", ".join(f"{name}: {value}" for name, value in found.other.items() if name != "Version")
         words = t(f"image.recipe.{found.source}", language)
         gr.Info(words if not left else f"{words} {t('image.recipe.left', language, names=left[:200])}")
-        return {**filled, self.told: None, self.file: None}
+        return {**filled, self.told: {"at": time.time()}, self.file: None}  # another value: it is drawn empty again
 
     def _known(self, found: Found, owner: str) -> Mapping[str, Any]:
         """What of it can be filled in here: a model that is not known stays what it is, files must be at hand."""

@@ -7,6 +7,7 @@ its digest like any other. Knows files and two controls; not models.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ class Laid:
         names = {digest: Path(path).stem}
         choices = [*self.here(), *((names.get(one, _short(one)), one) for one in both if not _is_here(one))]
         more = f"{weights.strip().rstrip(',')}, 1" if len(both) > 1 else weights
-        return gr.Dropdown(choices=choices, value=both), more, None, None
+        return gr.Dropdown(choices=choices, value=both), more, {"at": time.time()}, None  # drawn empty again
 
     def _keep(self, owner: str, path: Path) -> str:
         check_file(path)

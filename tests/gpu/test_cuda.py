@@ -68,3 +68,31 @@ def test_compiled_networks_learn_on_the_gpu_and_a_trial_says_what_they_save() ->
 
     found = trial(TrainingRequest(seconds=60), pick_device("cuda"), load_dataset("fashion-mnist"))
     assert 0 < found.compiled < found.written, f"{found.delay:.1f} s to compile, for slower steps"
+
+
+@pytest.mark.parametrize("offload", ["parts", "layers"])
+def test_an_offloaded_model_paints_the_same_and_leaves_the_memory_free(tmp_path: Path, offload: str) -> None:
+    import io
+    from dataclasses import replace
+
+    import numpy as np
+    from PIL import Image
+
+    from pipelines.base import Result
+    from pipelines.image.pipeline import ImagePipeline
+    from pipelines.image.request import ImageRequest
+    from tests.unit import tiny_diffusers
+    from tests.unit.turns import FreeTurn
+
+    folder = tiny_diffusers.stable_diffusion_3(tmp_path / "sd3")
+    request = ImageRequest.parse({"prompt": "a cat", "steps": 3, "width": 64, "height": 64, "seed": 1})
+    painted = []
+    for chosen in ("none", offload):
+        pipeline = ImagePipeline()
+        pipeline.load(folder, replace(pick_device("cuda"), offload=chosen), lambda *_: None)
+        last = list(pipeline.run(request, FreeTurn(tmp_path)))[-1]
+        assert isinstance(last, Result)
+        painted.append(np.asarray(Image.open(io.BytesIO(last.artifacts[0].data)), np.int16))
+        held = pipeline.bytes_held()
+    assert np.abs(painted[0] - painted[1]).max() <= 2
+    assert held < 1_000_000

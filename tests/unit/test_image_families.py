@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from PIL import Image
 
 from pipelines.base import Artifact, Cancelled, Preview, Result
-from pipelines.devices import Device
+from pipelines.devices import Device, Offload, on_device
 from pipelines.errors import StudioError
+from pipelines.image.families import methods_of_class
 from pipelines.image.methods import class_for
 from pipelines.image.pipeline import ImagePipeline
 from pipelines.image.request import METHODS, ImageRequest
@@ -153,6 +157,19 @@ def test_strength_says_how_many_steps_are_taken(models: dict[str, ImagePipeline]
         counted.append(counting.checkpoints)
     assert counted[0] < counted[1] < counted[2]
     assert counted[0] <= 4  # before, one step, or two with a scheduler of two evaluations, after
+
+
+def test_the_page_knows_from_a_folder_what_the_classes_can() -> None:
+    for kind in dict.fromkeys(AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()):
+        can = tuple(method for method in METHODS if class_for(kind, method) is not None)
+        assert methods_of_class(kind.__name__) == can, kind.__name__
+
+
+def test_a_device_needs_room_for_what_of_a_model_is_there_at_once() -> None:
+    gpu = Device("cuda", "test", "float16", "a test", 0)
+    needs = [on_device(replace(gpu, offload=offload), 1200) for offload in get_args(Offload)]
+    assert needs[0] == 1200 > needs[1] > needs[2] > 0
+    assert on_device(replace(CPU, offload="layers"), 1200) == 1200
 
 
 def test_a_flow_says_which_schedulers_begin_from_a_picture(models: dict[str, ImagePipeline]) -> None:
