@@ -60,8 +60,14 @@ def _check_types(blocks: Any, values: list[Any]) -> None:
         )
     for block, value in zip(blocks, values, strict=False):
         for kind, types, rule in _TYPES:
-            if isinstance(block, kind) and value is not None and not _is_one(value, types):
-                raise _wrong(rule, str(getattr(block, "label", "") or block.elem_id or ""), str(value)[:60])
+            several = value if isinstance(value, list) and getattr(block, "multiselect", False) else [value]
+            if isinstance(block, kind) and value is not None and not all(_is_one(one, types) for one in several):
+                raise _wrong(rule, _called(block), str(value)[:60])
+
+
+def _called(block: Any) -> str:
+    """A control of the page by its id, as its label is in the language of whoever looks at it."""
+    return str(block.elem_id or getattr(block, "label", "") or "")
 
 
 def _with_text(blocks: Any, values: list[Any]) -> list[Any]:

@@ -15,9 +15,10 @@ from gradio.components import Component
 from pipelines.entries import Entry
 from pipelines.image.families import methods_of
 from pipelines.image.request import METHODS, Axis, ImageRequest
+from pipelines.image.variants import plan
 from studio.engine.job import Job
 from studio.locales import Language, i18n, t
-from studio.tabs.following import Shown
+from studio.tabs.following import Shown, tell
 from studio.tabs.gallery import drawing_styles
 from studio.tabs.image_help import Helping
 from studio.tabs.image_lora import Laid
@@ -106,6 +107,9 @@ class ImageTab(ModelTab):
                 self.beginning.lay_choice()
                 controls.keep("weights", widget("chip", "image-weights", None))
                 self.make_button, self.stop_button = actions(self.kind)
+                self.after_button = gr.Button(
+                    i18n("image.after"), visible=False, size="sm", elem_id="image-after", elem_classes="stop quiet"
+                )
                 self.lay_note()
             with area("stage", self.kind):
                 cards = model_cards(self.studio, self.kind)
@@ -167,6 +171,7 @@ class ImageTab(ModelTab):
         sides = [self.controls.fields["width"], self.controls.fields["height"]]
         self.sizes.input(self.resize, self.sizes, sides, **QUIET)
         self.menu.change(self.offer_sizes, self.menu, self.sizes, **QUIET)
+        self.after_button.click(self.stop_after, **QUIET)
         for told in (self.traits.mounted, self.menu.change):
             told(self.describe, self.menu, self.traits, **QUIET)
 
@@ -193,7 +198,7 @@ class ImageTab(ModelTab):
 
     @property
     def extra(self) -> list[Component]:
-        return [*self.beginning.targets, *self.laid.components]
+        return [*self.beginning.targets, *self.laid.components, self.after_button]
 
     @property
     def inputs(self) -> list[Component]:
@@ -205,10 +210,16 @@ class ImageTab(ModelTab):
         return self.kind, self.beginning.values(values, source, painted, owner)
 
     def during(self, shown: Shown, first: bool) -> Updates:
-        """A page that was reloaded gets the picture back that is begun from."""
+        """A page that was reloaded gets back the picture it begins from; of several pictures one may be the last."""
         if not first or not isinstance(shown, PicturesView):
             return {}
-        return self.beginning.fill(shown.job.owner, shown.job.request)
+        job = shown.job
+        several = job.kind == self.kind and len(plan(ImageRequest.parse(job.request), job.seed).shots) > 1
+        return {**self.beginning.fill(job.owner, job.request), self.after_button: gr.Button(visible=several)}
+
+    def stop_after(self, request: gr.Request) -> None:
+        """Lets the picture that is under way become whole, and asks for no further one."""
+        tell(self.studio, "finish", (self.kind,), request, ("running", "paused"))
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
         """Without what the model has no choice in: its own settings take that place."""

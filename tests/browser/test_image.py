@@ -59,6 +59,18 @@ def test_several_pictures_open_large_and_the_arrow_keys_walk_through_them(person
     expect(person("item-dialog")).to_be_hidden()
 
 
+def test_of_several_pictures_the_one_under_way_may_be_the_last(person: Person) -> None:
+    settle(person, steps=60)
+    expect(person("image-after")).to_be_hidden()
+    person.number("image-count", 8)
+    person("image-prompt textarea").fill("eight boats")
+    person("image-make").click()
+    person("image-after").click(timeout=60_000)
+    person.sees_state("image", "done")
+    assert 1 <= person(PICTURE).count() < 8
+    expect(person("image-after")).to_be_hidden()
+
+
 def test_a_preview_is_seen_and_stop_ends_it_and_frees_the_device(person: Person) -> None:
     settle(person, steps=150)
     person.number("image-count", 8)
