@@ -171,4 +171,5 @@ class _Watch:
         self._call.step = Step(index + 1, total, latents, finite, shown, shown_at)
         self._rest()
         self._before, self._since = latents, time.perf_counter()
-        return tensors
+        # whose numbers ran over is told so and gets no picture; the others' decoding need not stumble over them
+        return tensors if all(finite) else {**tensors, "latents": torch.nan_to_num(latents)}

@@ -352,6 +352,7 @@ def test_numbers_that_run_over_in_one_picture_are_its_own(
     assert isinstance(error, StudioError)
     assert error.key == "image.overflow"
     assert all(same(made(job), alone[name]) for name, job in jobs.items())
+    assert easel.calls == [3]
 
 
 def test_no_more_pictures_share_a_call_than_there_is_memory_for(sd: ImagePipeline) -> None:
