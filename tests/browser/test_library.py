@@ -113,9 +113,11 @@ def test_the_library_is_searched_marked_collected_downloaded_and_deleted_by_many
 def paints_two(person: Person) -> None:
     """A temple in indigo waves, a cat in golden etching."""
     person.open("style")
-    for number in (0, 1):
-        person(f"style-example-{number}").click() if number == 0 else person("style-again").click()
-        person.sees_state("style", "done")
+    person("style-example-0").click()
+    person.sees_state("style", "done")
+    person.reload("style")
+    person("style-example-1").click()
+    person.sees_state("style", "done")
 
 
 def finds_by_words(person: Person) -> None:
