@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from pipelines.errors import StudioError
@@ -139,7 +139,7 @@ class Shelf:
 def _ordered(session: Session, owner: str, query: Query) -> tuple[Select[Any], ColumnElement[Any], bool]:
     """(items with their bytes and their value in the order, that value, whether it falls)."""
     sort: str = query.sort
-    matches = None if (found := matching(session, owner, query.words)) is None else found.subquery()
+    matches = None if (found := matching(session, owner, query.words)) is None else _once(found)
     if sort == "best" and matches is None:
         sort = "newest"
     values: dict[str, tuple[Any, bool]] = {
@@ -158,11 +158,16 @@ def _ordered(session: Session, owner: str, query: Query) -> tuple[Select[Any], C
 
 
 def _count(session: Session, owner: str, query: Query) -> int:
-    counted = select(func.count(ItemRow.id))
+    counted = select(func.count()).select_from(ItemRow)
     if (found := matching(session, owner, query.words)) is not None:
-        matches = found.subquery()
+        matches = _once(found)
         counted = counted.join(matches, matches.c.item == ItemRow.id)
     return int(session.scalar(counted.where(*_conditions(owner, query))) or 0)
+
+
+def _once(found: Select[Any]) -> CTE:
+    """What was found by its words, looked up once and not for every row that it is joined with."""
+    return found.cte("found").prefix_with("MATERIALIZED")
 
 
 def _conditions(owner: str, query: Query) -> list[ColumnElement[bool]]:
@@ -187,7 +192,8 @@ def _beyond(value: ColumnElement[Any], falling: bool, after: Any) -> ColumnEleme
         raise StudioError("shelf.after", "A page begins after what the page before it ended with, not {value}.",
                           value=str(after)[:60])  # fmt: skip
     further = value < after[0] if falling else value > after[0]
-    return or_(further, and_(value == after[0], ItemRow.id > after[1]))
+    not_before = value <= after[0] if falling else value >= after[0]  # said once more, as an index can be used for it
+    return and_(not_before, or_(further, ItemRow.id > after[1]))
 
 
 def _is_value(posted: object) -> bool:
