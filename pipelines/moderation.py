@@ -152,7 +152,8 @@ def _of_film(data: bytes) -> list[Image.Image]:
     import av
 
     with av.open(io.BytesIO(data), mode="r") as film:
-        seen = [frame.to_image() for frame in film.decode(video=0)]
+        decoded: Any = film.decode(video=0)
+        seen = [frame.to_image() for frame in decoded]
     return [seen[place] for place in _some(len(seen))]
 
 
