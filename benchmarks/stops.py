@@ -1,9 +1,10 @@
 """How soon the device is free after Stop, at random moments, while others are at work; and that nobody else notices.
 
-Knows the services. What is stopped is a training or a text, in turn, of somebody who writes another text meanwhile,
-while somebody else trains. The time ends with the moment in which the stop is written down, which is a little after the
-device was free. Untouched means: the training beside goes on in its first attempt and ends as it is told to, and every
-text beside is, word for word, the one that its seed gave before anybody was stopped.
+Knows the services. What is stopped is a training or a text, in turn, of somebody who has another training running;
+somebody else writes texts with pauses between them, in which trainings have the device. The time ends with the moment
+in which the stop is written down, which is a little after the device was free. Untouched means: the training beside
+goes on in its first attempt and ends as it is told to, and every text beside is, word for word, the one that its seed
+gave before anybody was stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from benchmarks.streams import text_model
 from studio.engine.job import ENDED, Job
 from studio.services import Studio
 
-OWNER, TRAINER = "ann", "bob"
+OWNER, WRITER = "ann", "bob"
+#: seconds between two texts of who writes beside
+PAUSE = 1.0
 #: seconds after the beginning within which a stop comes: loading, first pictures and saving are among them
 SPAN = 2.0
 TEXTS = 4  # that are written beside, again and again
@@ -48,7 +51,7 @@ class _Stops:
 
     async def figures(self, count: int) -> dict[str, float]:
         expected = [await self._written(seed) for seed in range(TEXTS)]
-        training = await submitted(self.studio, TRAINER, "training", TRAINING)
+        training = await submitted(self.studio, OWNER, "training", TRAINING)
         reading = asyncio.create_task(self._writes_on(expected))
         before = {kind: await self._step(kind) for kind in KINDS}
         took: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -95,20 +98,21 @@ class _Stops:
             seed = number % TEXTS
             self.touched += await self._written(seed) != expected[seed]
             self.beside += 1
+            await asyncio.sleep(PAUSE)
 
     async def _written(self, seed: int) -> str:
-        job = await submitted(self.studio, OWNER, "text", text(seed, 16, self.model))
+        job = await submitted(self.studio, WRITER, "text", text(seed, 16, self.model))
         words = ""
-        async for batch in self.studio.jobs.follow(OWNER, job.id):
+        async for batch in self.studio.jobs.follow(WRITER, job.id):
             words += "".join(event.data["text"] for event in batch if event.kind == "token")
-        return words + "|" + self.studio.jobs.get(OWNER, job.id).state
+        return words + "|" + self.studio.jobs.get(WRITER, job.id).state
 
     def _was_touched(self, training: Job) -> bool:
         """Whether the training beside is anything but at work, or does not end as it should."""
-        before = self.studio.jobs.get(TRAINER, training.id)
-        self.studio.jobs.finish(TRAINER, training.id)
-        wait_for(lambda: not self.studio.jobs.get(TRAINER, training.id).live)
-        after = self.studio.jobs.get(TRAINER, training.id)
+        before = self.studio.jobs.get(OWNER, training.id)
+        self.studio.jobs.finish(OWNER, training.id)
+        wait_for(lambda: not self.studio.jobs.get(OWNER, training.id).live)
+        after = self.studio.jobs.get(OWNER, training.id)
         return (before.state, after.state, after.attempt) != ("running", "done", 1)
 
     async def _step(self, kind: str) -> float:
@@ -120,4 +124,4 @@ class _Stops:
         return 1 / statistics.median(rates)
 
 
-_SHORT: Mapping[str, Mapping[str, Any]] = {"training": {"seconds": 3}, "text": {"max_new_tokens": 60}}
+_SHORT: Mapping[str, Mapping[str, Any]] = {"training": {"seconds": 2}, "text": {"max_new_tokens": 60}}
