@@ -201,7 +201,11 @@ class LocalEngine:
                 self._send(Added(order.job_id, made))
 
         with self._ledger.lend(wanted) as pipeline:
-            result = _follow(pipeline.run(request, turn), telling, kept)
+            try:
+                result = _follow(pipeline.run(request, turn), telling, kept)
+            except Cancelled:
+                turn.end()  # others need not wait until what it held is swept up
+                raise
         if result is None:
             raise RuntimeError(f"{kind.pipeline} ended without a result")
         turn.end()

@@ -11,6 +11,7 @@ import pytest
 from pipelines.errors import Busy, StudioError
 from studio.engine import presence
 from studio.engine.job import NotFound, Numbered
+from studio.engine.residency import Ledger
 from studio.library.recipe import extract
 from studio.services import Studio
 from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
@@ -328,3 +329,19 @@ def test_a_training_is_saved_at_the_very_step_at_which_its_studio_is_closed(tmp_
     studio.jobs.cancel(OWNER, job.id)
     wait_state(studio, job, "cancelled")
     studio.close()
+
+
+def test_the_device_is_free_before_what_a_stopped_job_held_is_swept_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = open_in(tmp_path)
+    holders: list[str | None] = []
+    lease = studio.host._engine._lease  # type: ignore[attr-defined]
+    monkeypatch.setattr(Ledger, "collect", lambda _ledger: holders.append(lease.holder))
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+    studio.close()
+    assert holders
+    assert set(holders) == {None}
