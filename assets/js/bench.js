@@ -89,7 +89,7 @@ export function progressLine(line, view) {
 
 /** Why it ended badly, in the person's language. */
 export function notice(box, view) {
-  const bad = {failed: view.error, cancelled: t("state.cancelled.more"), interrupted: view.error || t("state.interrupted.more")};
+  const bad = {failed: view.error, cancelled: t(view.items?.length ? "state.cancelled.kept" : "state.cancelled.more"), interrupted: view.error || t("state.interrupted.more")};
   const words = bad[view.state] ?? "";
   box.hidden = !words;
   box.className = `notice notice-${view.state}`;

@@ -182,3 +182,19 @@ def test_stickers_are_made_as_the_model_does_them_best_where_nothing_else_is_ask
     assert recipe is not None
     own = {"steps": 24, "guidance": 4.0, "width": 256, "height": 256, "style": "", "count": 1}
     assert own.items() <= recipe["settings"].items()
+
+
+def test_a_picture_is_begun_from_another_made_larger_and_its_recipe_read_back(client: Client, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30), (200, 30, 30)).save(tmp_path / "red.png")
+    settings = {"strength": 0.5, "x_field": "steps", "x_values": "2, 3"}
+    small = {"model": "tiny-sd", "steps": 2, "width": 64, "height": 64, "seed": 3}
+    source, more = handle_file(str(tmp_path / "red.png")), json.dumps(settings)
+    pictures, info = client.predict(
+        prompt="a b", source=source, settings_json=more, api_name="/generate_image", **small
+    )
+    assert info["state"] == "done"
+    assert len(pictures) == 3  # one for each value, and the labelled grid
+    recipe = client.predict(picture=handle_file(pictures[1]["image"]), api_name="/read_recipe")
+    assert (recipe["from"], recipe["settings"]["method"], recipe["settings"]["steps"]) == ("atelier", "picture", 3)
+    larger, _ = client.predict(picture=handle_file(pictures[0]["image"]), factor=2, api_name="/upscale_image")
+    assert Image.open(larger).size == tuple(2 * side for side in Image.open(pictures[0]["image"]).size)

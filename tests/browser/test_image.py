@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
-from PIL import Image
+import pytest
+from PIL import Image, ImageOps, PngImagePlugin
 from playwright.sync_api import expect
 
 from studio.library.recipe import extract
@@ -85,3 +87,43 @@ def test_a_preview_is_seen_and_stop_ends_it_and_frees_the_device(person: Person)
     expect(person("image-result .notice")).to_have_text("Stopped; nothing was kept.")
     expect(person("image-prompt textarea")).to_have_value("a slow picture")
     person.sees_idle_device()
+
+
+def test_what_is_painted_over_is_made_anew_and_the_rest_stays(person: Person) -> None:
+    settle(person)
+    source = Path(__file__).resolve().parents[2] / "assets" / "examples" / "cat.jpg"
+    person("image-method label").filter(has_text="Paint in").click()
+    person("image-source input[type=file]").set_input_files(source)
+    canvas = person("image-mask .brush-canvas")
+    expect(canvas).to_be_visible()
+    expect(person("image-mask .brush-hint")).to_be_visible()
+    frame = canvas.bounding_box()
+    assert frame is not None
+    person.page.mouse.move(frame["x"] + 30, frame["y"] + 30)
+    person.page.mouse.down()
+    person.page.mouse.move(frame["x"] + 90, frame["y"] + 60, steps=4)
+    person.page.mouse.up()
+    expect(person("image-mask .brush-hint")).to_be_hidden()
+    person("image-prompt textarea").fill("a hat")
+    person("image-make").click()
+    person.sees_state("image", "done")
+    _, data = person.download(person("image-result a[download]"))
+    recipe = extract(data)
+    assert recipe is not None
+    assert recipe["settings"]["method"] == "paint"
+    assert len(recipe["settings"]["mask"]) == 64
+    made, was = Image.open(io.BytesIO(data)).convert("RGB"), Image.open(source).convert("RGB")
+    assert made.width / made.height == pytest.approx(was.width / was.height, rel=0.15)
+    corner = (made.width - 4, made.height - 4, made.width, made.height)
+    near = ImageOps.fit(was, made.size, Image.Resampling.LANCZOS).crop(corner)
+    assert made.crop(corner).tobytes() == near.tobytes()
+
+
+def test_a_dropped_picture_fills_the_controls_with_its_recipe(person: Person, tmp_path: Path) -> None:
+    person.open("image")
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a red boat\nSteps: 9, Sampler: Euler, CFG scale: 3, Seed: 42, Size: 64x64")
+    Image.new("RGB", (8, 8)).save(tmp_path / "boat.png", pnginfo=info)
+    person("image-fold-help > button").click()
+    person("image-recipe input[type=file]").set_input_files(tmp_path / "boat.png")
+    expect(person("image-prompt textarea")).to_have_value("a red boat")
