@@ -169,12 +169,13 @@ def asks(draw: st.DrawFn, routes: Sequence[tuple[str, str]]) -> Ask:
 
 
 def main(data: str) -> None:
-    """Writes down which addresses a studio with accounts has, and its listeners with how many values each takes."""
+    """Writes down which addresses a studio with accounts has, and its listeners with the controls each hears."""
     from studio.settings import Settings
     from studio.web import build_app
 
     app = build_app(Settings(_env_file=None, data=Path(data), auth=True, engine="inline"))  # type: ignore[call-arg]
-    functions = [(number, len(one.inputs)) for number, one in app.state.page.fns.items()]
+    page = app.state.page
+    functions = [(number, [type(one).__name__ for one in fn.inputs]) for number, fn in page.fns.items()]
     print(json.dumps({"routes": sorted(set(addresses(app.routes))), "functions": functions}))  # noqa: T201
 
 

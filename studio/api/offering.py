@@ -36,6 +36,7 @@ def listed(label: str, each: Info) -> gr.JSON:
     """
     made = gr.JSON([], label=label)
     made.api_info = lambda: {"type": "array", "items": each}  # type: ignore[method-assign]
+    made.each = {"string": str, "array": list}[each["type"]]  # type: ignore[attr-defined]  # see studio.tabs.answering
     return made
 
 

@@ -59,6 +59,9 @@ def _check_types(blocks: Any, values: list[Any]) -> None:
             "input.few", "{wanted} values are needed; you gave {value}.", wanted=len(blocks), value=len(values)
         )
     for block, value in zip(blocks, values, strict=False):
+        each = getattr(block, "each", None)
+        if each and value is not None and not (isinstance(value, list) and all(isinstance(one, each) for one in value)):
+            raise _wrong("list", _called(block), str(value)[:60])
         for kind, types, rule in _TYPES:
             several = value if isinstance(value, list) and getattr(block, "multiselect", False) else [value]
             if isinstance(block, kind) and value is not None and not all(_is_one(one, types) for one in several):
@@ -90,6 +93,10 @@ def _wrong(rule: str, field: str, value: str) -> StudioError:
         case "bool":
             return StudioError(
                 "input.bool", "{field} must be true or false; you gave {value}.", field=field, value=value
+            )
+        case "list":
+            return StudioError(
+                "input.list", "{field} must be a list of what it holds; you gave {value}.", field=field, value=value
             )
         case "choice":
             return StudioError(

@@ -56,7 +56,7 @@ class ModelTab(Tab):
     def entry(self, model: str | None) -> Entry | None:
         """The model that is chosen; None where there is none of that name, which is said when it is used."""
         try:
-            return self.studio.catalog.resolve(model or "", self.kind)
+            return self.studio.catalog.resolve(str(model or ""), self.kind)
         except StudioError:
             return None
 
