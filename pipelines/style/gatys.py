@@ -74,15 +74,13 @@ def _descent(objective: Objective, start: Tensor, count: int) -> Iterator[tuple[
         seen: list[float] = []
 
         def closure() -> float:
-            inside = picture.detach().clamp(0, 1)  # noqa: B023 - called before the loop goes on
-            loss, gradient = objective(inside)
-            beyond = picture.detach() - inside  # noqa: B023
-            picture.grad = torch.where(beyond == 0, gradient, 2 * beyond)  # noqa: B023
+            picture.clamp_(0, 1)  # noqa: B023 - called before the loop goes on
+            loss, picture.grad = objective(picture)  # noqa: B023
             seen.append(loss)  # noqa: B023
             nonlocal best, best_loss
             if loss < best_loss:
-                best, best_loss = inside, loss
-            return loss + float(beyond.square().sum())
+                best, best_loss = picture.clone(), loss  # noqa: B023
+            return loss
 
         optimiser.step(closure)  # type: ignore[no-untyped-call]
         objective.between()
