@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,3 +131,14 @@ def test_two_who_want_the_same_model_at_once_share_one_load() -> None:
         thread.join(5)
     assert lent[0] is lent[1]
     assert Shelf.loads == ["10", "40"]
+
+
+def test_what_was_imported_is_set_aside_once_and_not_looked_through_whenever_a_model_goes() -> None:
+    ledger = Ledger(CPU, 100)
+    gc.unfreeze()
+    with ledger.lend(wanted(40, "a", Alone)):
+        frozen = gc.get_freeze_count()
+        assert frozen > 1000
+    with ledger.lend(wanted(40, "a", Alone)):
+        assert gc.get_freeze_count() <= frozen, "nothing was imported meanwhile"
+    gc.unfreeze()
