@@ -127,8 +127,12 @@ def test_without_credentials_nothing_is_signed_and_no_key_is_made(tmp_path: Path
 
 
 def test_what_cannot_be_signed_is_kept_and_says_why(credentials: Credentials, tmp_path: Path) -> None:
-    made = keep(Artifact("broken.mp4", "video/mp4", b"no film"), RECIPE_OF, Blobs(tmp_path / "blobs"), credentials)
+    blobs = Blobs(tmp_path / "blobs")
+    keep(png(), RECIPE_OF, blobs, credentials)
+    (tmp_path / "credentials" / "key.pem").write_text("no key")
+    made = keep(png(), RECIPE_OF, blobs, credentials)
     assert made.recipe["unsigned"]
+    assert blobs.read(made.digest) == embed(png(), RECIPE_OF)
 
 
 # ------------------------------------------------------------------------------------------ other programs
