@@ -108,7 +108,7 @@ class Company:
         with self._changed:
             if self._leader is not leader:
                 return
-            others = [one for one in self._members if one is not leader and not one.turn.called]
+            others = [one for one in self._members if one is not leader and not _is_wanted(one)]
             served = self._served = [leader, *others[: self._rows.width - 1]]
         try:
             leader.turn.share([one.turn for one in served[1:]])

@@ -87,9 +87,9 @@ def _guard(app: FastAPI, studio: Studio, inside: Inside) -> None:
     app.add_middleware(SameOrigin, inside, settings.auth_header)
     if not settings.auth:
         app.add_middleware(GiveCookie, secure=settings.cookie_secure)
-    app.add_middleware(LastResort)
     if not settings.auth:
         app.add_middleware(KnownHosts, [settings.host, *settings.host_names.split(",")])
+    app.add_middleware(LastResort)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Proxies, settings.auth_proxies, settings.auth_header)
 
