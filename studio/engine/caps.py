@@ -139,7 +139,15 @@ class Caps:
         limit = self.of(owner).device_minutes
         return max(0.0, limit - used / 60) if limit else math.inf
 
-    def may_run(self, owner: str, running: int) -> bool:
-        """Whether one more job of the owner may begin; where not, it waits."""
+    def check_running(self, owner: str, running: int) -> None:
+        """Raises ``Busy`` where one more job of the owner has to wait because ``running`` of theirs are at work."""
         limit = self.of(owner).running
-        return not limit or running < limit
+        if limit and running >= limit:
+            raise Busy(
+                "cap.running",
+                "{count} of your jobs are running, and {limit} is the cap of your role, {role}. This one begins once "
+                "the first of them has ended.",
+                count=running,
+                limit=limit,
+                role=self.role_of(owner),
+            )

@@ -93,10 +93,14 @@ class Numbered:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a waiting job stands: ``position`` 1 is next. ``ahead_seconds`` None: nothing to judge it by yet."""
+    """Where a waiting job stands: ``position`` 1 is next. ``ahead_seconds`` None: nothing to judge it by yet.
+
+    ``held`` says which cap keeps it waiting and when that frees it; None where it waits for its turn only.
+    """
 
     position: int
     ahead_seconds: float | None
+    held: Busy | None = None
 
 
 class NotFound(StudioError):  # noqa: N818 - the field's word

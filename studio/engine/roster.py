@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any
 
+from pipelines.errors import Busy
 from pipelines.registry import registration
 from studio.engine.caps import Caps
 from studio.engine.estimates import UNKNOWN, Estimates
@@ -97,11 +99,24 @@ class Roster:
 
     def _may_begin(self, job: Job) -> bool:
         """A cap may hold a job back; and nobody has the last free place too, so that whoever comes need not wait."""
-        mine = [one.job for one in self.inside.values() if one.job.owner == job.owner and not one.paused]
-        places = self._places(True)
+        mine, places = self._running_of(job.owner), self._places(True)
         if interactive(job) and places > 1 and sum(map(interactive, mine)) >= places - 1:
             return False
-        return self._caps.may_run(job.owner, len(mine)) and not self.used_up(job)
+        return self._held(job) is None
+
+    def _held(self, job: Job) -> Busy | None:
+        """What keeps a job waiting however free the device is: a cap of its owner's role."""
+        try:
+            self._caps.check_running(job.owner, len(self._running_of(job.owner)))
+            if not interactive(job):
+                used = self.usage.day(job.owner)
+                self._caps.check_minutes(job.owner, used, partial(self.usage.minutes_until, job.owner))
+        except Busy as held:
+            return held
+        return None
+
+    def _running_of(self, owner: str) -> list[Job]:
+        return [one.job for one in self.inside.values() if one.job.owner == owner and not one.paused]
 
     def _places(self, of_class: bool) -> int:
         return self._settings.running if of_class else max(1, self._settings.running // 2)
@@ -138,7 +153,8 @@ class Roster:
             return None
         line = self.ordered(interactive(job))
         position = line.index(job)
-        return Place(position + 1, self._seconds_until(interactive(job), line[:position]))
+        held = self._held(job)
+        return Place(position + 1, None if held else self._seconds_until(interactive(job), line[:position]), held)
 
     def _seconds_until(self, of_class: bool, ahead: Sequence[Job]) -> float | None:
         """How long until a job begins that has ``ahead`` before it; None where nothing can be said."""

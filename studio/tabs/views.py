@@ -97,6 +97,8 @@ def place_words(place: Place | None, kind: str, language: Language) -> str:
     thing = t(f"thing.{kind}", language) if kind in THINGS else kind
     if place is None:
         return t("place.sent", language, thing=thing)
+    if place.held is not None:
+        return sentence(place.held, language)
     words = t("place.next" if place.position <= 1 else "place.behind", language, thing=thing, ahead=place.position - 1)
     if place.ahead_seconds is None:
         return words

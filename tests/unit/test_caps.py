@@ -59,10 +59,12 @@ def test_an_administrator_is_held_by_no_cap_unless_one_is_set(choices: Choices) 
     limits = caps(choices)
     limits.check_waiting("root", 10_000)
     limits.check_minutes("root", 1e9, lambda seconds: 0)
-    assert limits.may_run("root", 60)
-    assert not limits.may_run("guest", 1)
+    limits.check_running("root", 60)
+    with pytest.raises(Busy, match=r"1 of your jobs are running, and 1 is the cap of your role, guest"):
+        limits.check_running("guest", 1)
     limits.change("administrator", {"running": 2})
-    assert not limits.may_run("root", 2)
+    with pytest.raises(Busy, match="2 is the cap"):
+        limits.check_running("root", 2)
 
 
 def test_what_is_changed_while_it_runs_is_kept_and_goes_before_the_settings(choices: Choices) -> None:

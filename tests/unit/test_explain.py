@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from pipelines.base import Artifact
 from pipelines.errors import StudioError
 from pipelines.film import film
 from pipelines.parameters import infotext, parameters_of, texts_of

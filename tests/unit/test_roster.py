@@ -15,6 +15,7 @@ from studio.engine.roster import Roster
 from studio.engine.usage import Usage
 from studio.settings import Caps as CapSettings
 from studio.settings import Settings
+from studio.tabs.views import place_words
 from tests.unit.test_caps import Nothing
 from tests.unit.test_turns import Clock
 
@@ -173,3 +174,31 @@ def test_one_person_with_eight_times_the_load_makes_others_wait_little(clock: Cl
     alone, beside, first_come = waits(False, 0, Clock()), waits(False, 8, Clock()), waits(True, 8, Clock())
     assert beside[int(0.95 * len(beside))] <= 2 * alone[int(0.95 * len(alone))] + 0.2
     assert first_come[int(0.95 * len(first_come))] > 2 * beside[int(0.95 * len(beside))]
+
+
+def test_who_waits_because_of_a_cap_is_told_which_and_when_it_frees(clock: Clock) -> None:
+    line = roster(clock, running=8, caps={"member": {"running": 1, "device_minutes": 1}})
+    first, second = job("ann"), job("ann")
+    ask(line, first, second)
+    assert fill(line) == ["ann"]
+    place = line.place(second.id)
+    assert place is not None
+    assert place.ahead_seconds is None
+    words = place_words(place, "sample", "en")
+    assert words.startswith("1 of your jobs are running, and 1 is the cap of your role, Member.")
+    assert place_words(place, "sample", "zh").startswith("你有 1 个任务正在运行")
+    line.inside.clear()
+    assert line.place(second.id).held is None  # type: ignore[union-attr]
+
+
+def test_a_training_whose_owner_has_no_device_minutes_left_says_so_while_it_waits(clock: Clock) -> None:
+    line = roster(clock, running=8, caps={"member": {"device_minutes": 1}})
+    waiting = job("ann", "training")
+    ask(line, waiting)
+    earlier = job("ann", "training")
+    line.usage.begins(earlier)
+    clock.now += 61
+    line.usage.book(earlier, 61.0)
+    assert fill(line) == []
+    words = place_words(line.place(waiting.id), "training", "en")
+    assert words.startswith("You have used 1 minutes of the device in 24 hours, and 1 is the cap of your role, Member.")
