@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from benchmarks.servers import Server, server
 from studio.settings import ROOT
 from tests.browser.conftest import NewPerson
-from tests.browser.people import SLOW, Person
+from tests.browser.people import LEAVING, SLOW, Person
 
 PASSWORD = "correct horse battery"
 
