@@ -6,7 +6,8 @@ Knows no kind of request: each of them imports this, so that none has to import 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -52,3 +53,15 @@ def title_of(text: str, limit: int = 60) -> str:
     """The first line of ``text``, at most ``limit`` characters."""
     line = re.sub(r"\s+", " ", text).strip()
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    """Every string in the value of a field, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from strings_in(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from strings_in(one)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base import Artifact, Picture
 from pipelines.errors import StudioError
+from pipelines.fields import strings_in
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -189,15 +190,4 @@ def words_of(request: Mapping[str, Any]) -> Iterator[str]:
     """What a person says they want in a request."""
     for name, value in request.items():
         if name.startswith(_SAID):
-            yield from _strings(value)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _strings(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _strings(one)
+            yield from strings_in(value)

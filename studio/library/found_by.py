@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from pipelines.fields import strings_in
 from pipelines.style.styles import STYLES
 from pipelines.training.datasets import DATASETS
 from studio.store import words
@@ -41,25 +42,13 @@ def write_words(session: Session, item: ItemRow) -> None:
 def prompt_of(recipe: Mapping[str, Any]) -> str:
     """The words a thing was made from; empty where there were none."""
     settings = recipe.get("settings") or {}
-    found = [one for name, value in settings.items() if name.startswith("prompt") for one in _strings(value)]
+    found = [one for name, value in settings.items() if name.startswith("prompt") for one in strings_in(value)]
     return " ".join(found)[:LONGEST]
 
 
 def _styles(settings: Mapping[str, Any]) -> Iterator[str]:
     for name, value in settings.items():
         if name.startswith("style"):
-            for one in _strings(value):
+            for one in strings_in(value):
                 if not _DIGEST.fullmatch(one):
                     yield _NAMES.get(one, one)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Every string in a value, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _strings(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _strings(one)
