@@ -26,6 +26,7 @@ from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
 from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
+from studio.engine.term import Deposed
 from studio.engine.usage import DAY, Usage
 from studio.moderation.moderation import Moderation
 from studio.settings import Settings
@@ -279,6 +280,7 @@ class Dispatch:
         if goes_on and self._rows.move(job.id, "queued", ("running",), error=AGAIN, device_seconds=seconds, retry=True):
             self._roster.queue.insert(0, replace(job, state="queued", attempt=job.attempt + 1, device_seconds=seconds))
         elif not self._rows.move(job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds):
+            self._rows.release(job.id)
             self._roster.queue.insert(0, job)
 
     # --------------------------------------------------------------------- folders of jobs
@@ -302,6 +304,21 @@ class Dispatch:
             return
         for of_class in (True, False):
             while (job := self._roster.next(of_class)) is not None:
+                claimed = self._claim(job)
+                if claimed is None:
+                    return
+                if not claimed:
+                    self._roster.queue.remove(job)
+                    continue
                 self._roster.begin(job)
                 policy = self._moderation.policy(job.owner)
                 self._host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds, policy))
+
+    def _claim(self, job: Job) -> bool | None:
+        """Whether the job is ours to hand over; None while that cannot be written down (a full disk, say): it is tried
+        again as soon as the engine says anything."""
+        try:
+            return self._rows.claim(job.id, self._ready.device if self._ready else "")
+        except (DiskFull, OperationalError, Deposed) as error:
+            log.error("job %s cannot be claimed, trying again: %s", job.id, error)
+            return None

@@ -53,6 +53,8 @@ class Job:
     facts: Mapping[str, Any] = field(default_factory=dict)
     #: ends once nobody follows it; otherwise it goes on whoever leaves
     ends_with_page: bool = False
+    #: where it runs or ran last; empty before
+    device: str = ""
 
     @property
     def live(self) -> bool:

@@ -32,6 +32,7 @@ from studio.engine.presence import Presence
 from studio.engine.recovery import STOPPED
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
+from studio.engine.term import Term
 from studio.library.library import Library
 from studio.moderation.moderation import Moderation
 from studio.settings import Settings
@@ -63,7 +64,8 @@ class JobService:
         self._library = library
         self._catalog = catalog
         self._log = EventLog(database)
-        self._rows = JobRows(database, self._log)
+        self._term = Term(database)
+        self._rows = JobRows(database, self._log, self._term)
         self._dispatch = Dispatch(settings, self._rows, self._log, host, caps, moderation)
         self._choices = Choices(database)
         self._presence = Presence(self._page_closed)
@@ -71,6 +73,7 @@ class JobService:
 
     def start(self) -> None:
         """Takes up what the last run left and starts the engine."""
+        self._term.begin()
         self._dispatch.drain(bool((self._choices.get(DRAIN) or {}).get("on")))
         self._dispatch.start()
         for job in self._dispatch.queue():

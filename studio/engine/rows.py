@@ -6,23 +6,28 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from studio.engine.events import EventLog
-from studio.engine.job import ENDED, ErrorSentence, Job, NotFound, State
+from studio.engine.job import ENDED, LIVE, ErrorSentence, Job, NotFound, State
+from studio.engine.term import Term
 from studio.library.library import add_items, items_of
 from studio.library.made import Made
 from studio.store.database import Database
 from studio.store.tables import JobRow
 
+#: states in which a device has the job
+HELD = frozenset({"running", "paused"})
+
 
 class JobRows:
-    """The jobs table, seen as ``Job`` values."""
+    """The jobs table, seen as ``Job`` values. ``term``: as whom, and in which term of leading, jobs are claimed."""
 
-    def __init__(self, database: Database, log: EventLog) -> None:
+    def __init__(self, database: Database, log: EventLog, term: Term) -> None:
         self._database = database
         self._log = log
+        self._term = term
 
     def create(self, job: Job) -> None:
         """Writes a new job down; once this returns, the job is kept whatever happens."""
@@ -112,6 +117,8 @@ class JobRows:
             row.started = now if state == "running" and row.started is None else row.started
             row.ended = now if state in ENDED else None
             row.attempt += retry
+            if state not in HELD:
+                row.claimed_by = row.beat = None
             if device_seconds is not None:
                 row.device_seconds = device_seconds
             events: list[tuple[str, Mapping[str, Any]]] = []
@@ -128,6 +135,46 @@ class JobRows:
         if moved and state in ENDED:
             self._log.forget(job_id)
         return bool(moved)
+
+    # ------------------------------------------------------------------------- who has which job
+
+    def claim(self, job_id: str, device: str) -> bool:
+        """Takes a queued job for a device, so that nobody else does. False where it is not to be had: it is queued no
+        more, or somebody has it. A claim of an earlier term is void.
+
+        This and what follows raises ``Deposed`` where our term is over.
+        """
+        free = or_(JobRow.claimed_by.is_(None), JobRow.term < self._term.number)
+        waiting = select(JobRow.id).where(JobRow.id == job_id, JobRow.state == "queued", free)
+        with self._database.write() as session:
+            self._term.check(session)
+            if session.scalar(waiting.with_for_update(skip_locked=True)) is None:
+                return False
+            claim = {"claimed_by": self._term.holder, "term": self._term.number, "device": device, "beat": time.time()}
+            session.execute(update(JobRow).where(JobRow.id == job_id).values(claim))
+            return True
+
+    def release(self, job_id: str) -> None:
+        """Gives up a claim of ours; a job that waits may be claimed again."""
+        mine = (JobRow.id == job_id, JobRow.claimed_by == self._term.holder, JobRow.term == self._term.number)
+        with self._database.write() as session:
+            self._term.check(session)
+            session.execute(update(JobRow).where(*mine).values(claimed_by=None, beat=None))
+
+    def beat(self, job_ids: Collection[str]) -> None:
+        """These jobs' devices were heard of just now, and say that they have them. The claims are of this term now:
+        whoever leads anew takes over what runs on."""
+        claim = {"claimed_by": self._term.holder, "term": self._term.number, "beat": time.time()}
+        theirs = (JobRow.id.in_(job_ids), JobRow.state.in_(LIVE))
+        with self._database.write() as session:
+            self._term.check(session)
+            session.execute(update(JobRow).where(*theirs).values(claim))
+
+    def silent(self, before: float) -> list[Job]:
+        """Jobs that somebody claimed and whose device was not heard of since ``before``, the oldest first."""
+        query = select(JobRow).where(JobRow.state.in_(LIVE), JobRow.claimed_by.is_not(None), JobRow.beat < before)
+        with self._database.read() as session:
+            return [_job(row) for row in session.scalars(query.order_by(JobRow.created, JobRow.id))]
 
     def add(self, job_id: str, made: Sequence[Made]) -> None:
         """Lists in the library what a job has made so far, and says so."""
@@ -180,4 +227,5 @@ def _job(row: JobRow) -> Job:
         error=None if error is None else ErrorSentence(error["key"], error["sentence"], error["values"]),
         facts=row.facts or {},
         ends_with_page=row.ends_with_page,
+        device=row.device,
     )

@@ -13,7 +13,11 @@ class Base(DeclarativeBase):
 
 
 class JobRow(Base):
-    """One thing a person asked for. ``attempt`` counts its runs: a resume after an interruption is a new one."""
+    """One thing a person asked for. ``attempt`` counts its runs: a resume after an interruption is a new one.
+
+    ``claimed_by`` names the process that gave it to a ``device`` in its ``term`` of leading, None while none has it;
+    ``beat`` is when that was last heard of.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (Index("jobs_of_owner", "owner", "created"), Index("jobs_by_state", "state", "created"))
@@ -33,6 +37,10 @@ class JobRow(Base):
     error: Mapped[dict[str, Any] | None]
     facts: Mapped[dict[str, Any] | None]
     ends_with_page: Mapped[bool] = mapped_column(default=False)
+    claimed_by: Mapped[str | None]
+    term: Mapped[int] = mapped_column(default=0)
+    device: Mapped[str] = mapped_column(default="")
+    beat: Mapped[float | None]
 
 
 class EventRow(Base):
@@ -83,6 +91,18 @@ class ItemRow(Base):
     recipe: Mapped[dict[str, Any]]
     created: Mapped[float]
     starred: Mapped[bool] = mapped_column(default=False)
+
+
+class LeadingRow(Base):
+    """Who leads of the processes over this database, or led last: one row. ``term`` goes up each time somebody begins
+    to, so that what is written under an earlier one can be told from what counts."""
+
+    __tablename__ = "leading"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    term: Mapped[int]
+    holder: Mapped[str]
+    since: Mapped[float]
 
 
 class ChoiceRow(Base):
