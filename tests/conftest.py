@@ -1,4 +1,4 @@
-"""What tests of several folders need: both databases."""
+"""What tests of several folders need: both databases, both kinds of storage."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.storage import Storage
 from studio.store.database import Database
-from tests import postgres
+from studio.store.storage import open_storage
+from tests import object_store, postgres
+from tests.object_store import ObjectStore
 from tests.postgres import PostgreSQL
 
 
@@ -39,3 +42,35 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'studio.db'}"
     server: PostgreSQL = request.getfixturevalue("postgresql")
     return server.fresh()
+
+
+@pytest.fixture(scope="session")
+def object_stores() -> Iterator[ObjectStore]:
+    """A server that answers as S3 does."""
+    with object_store.running() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(object_stores: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an object store with nothing in it, its keys in the environment."""
+    for name, value in object_stores.environment.items():
+        monkeypatch.setenv(name, value)
+    return object_stores.fresh()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a storage of one's own, of each kind in turn."""
+    if request.param == "s3":
+        return str(request.getfixturevalue("bucket"))
+    (tmp_path / "shared").mkdir()
+    return str(tmp_path / "shared")
+
+
+@pytest.fixture
+def storage(address: str) -> Storage:
+    """A storage with nothing in it, of each kind in turn."""
+    found = open_storage(address, patience=1)
+    assert found is not None
+    return found

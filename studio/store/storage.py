@@ -1,0 +1,227 @@
+"""Opens the place that several machines keep files in, and the first kind of it: a folder that all of them mount.
+
+Knows addresses and the disk. Files are written beside, fsynced and given their name by a link, which fails where the
+name is taken: so that of two machines that put the same name one wins, also on a network's file system.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pipelines.durable import PARTIAL, DiskFull, is_full, sync_folder
+from pipelines.errors import StudioError
+from pipelines.storage import PIECE, Content, Source, Storage, StorageAway, Stored, Taken, sha256_of, size_of
+
+#: seconds after which a file that is put again is given a new time: long before anybody sweeps it for its age
+RENEW = 600.0
+#: seconds after which a half-written file is nobody's any more
+_HALF = 86_400.0
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
+#: what the system says where a mounted folder's server is not there
+_AWAY = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT, errno.ENODEV)
+
+
+def open_storage(address: str, patience: float = 20.0) -> Storage | None:
+    """The storage at ``address``: a folder that is there, ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``; None where empty.
+
+    ``patience``: seconds for which an object store that does not answer is asked again. Nothing is asked yet: see
+    ``check``. Raises ``StudioError`` for an address that makes no sense.
+    """
+    if not address:
+        return None
+    if not address.startswith("s3:"):
+        return FolderStorage(Path(address))
+    found = _ADDRESS.fullmatch(address.rstrip("/"))
+    prefix = (found[2] or "") if found else ""
+    if found is None or (prefix and not _NAME.fullmatch(prefix)):
+        raise StudioError(
+            "storage.address",
+            "--storage is a folder or s3://BUCKET/PREFIX, in small letters, digits, dots and hyphens; {address} is "
+            "neither.",
+            address=address[:100],
+        )
+    from studio.store.objects import ObjectStorage  # an extra: only who names a bucket needs it
+
+    return ObjectStorage(found[1], prefix, patience)
+
+
+def check(storage: Storage) -> None:
+    """Raises ``StudioError`` where files cannot be put there and read again."""
+    probe, data = f"probe/{os.urandom(8).hex()}", b"atelier"
+    storage.put(probe, data)
+    storage.get(probe).read()
+    storage.delete([probe])
+
+
+def checked(name: str) -> str:
+    """``name`` itself, if it is one. What a person types never gets here."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"no name of a stored file: {name[:100]!r}")
+    return name
+
+
+def lets_nobody_in(address: str) -> StudioError:
+    return StudioError(
+        "storage.refused",
+        "The storage {place} lets this machine neither read nor write. Check its keys or permissions.",
+        place=address,
+    )
+
+
+def does_not_answer(address: str, reason: str) -> StorageAway:
+    return StorageAway(
+        "storage.away",
+        "The storage {place} does not answer ({reason}). Nothing is lost; try again when it is back.",
+        place=address,
+        reason=reason,
+    )
+
+
+class FolderStorage:
+    """Files below ``folder``, which must be there: a share that is not mounted is not to be mistaken for empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.expanduser().resolve()
+        self.address = str(folder)
+
+    def put(self, name: str, source: Source) -> bool:
+        path = self._path(name)
+        with self._sentences():
+            if path.exists():
+                return self._again(path, source)
+            partial = self._written(path.parent, source)
+            try:
+                os.link(partial, path)
+            except FileExistsError:
+                return self._again(path, source)
+            finally:
+                partial.unlink(missing_ok=True)
+            sync_folder(path.parent)
+            return True
+
+    def get(self, name: str, start: int = 0, end: int | None = None) -> Content:
+        with self._sentences():
+            file = self._path(name).open("rb")
+            size = os.fstat(file.fileno()).st_size
+        return Content(size, self._pieces(file, start, size if end is None else min(end, size)), file.close)
+
+    def delete(self, names: Iterable[str]) -> None:
+        with self._sentences():
+            for path in map(self._path, names):
+                path.unlink(missing_ok=True)
+                self._drop_empty(path.parent)
+
+    def list(self, folder: str = "") -> Iterator[Stored]:
+        with self._sentences():
+            for parent, _, names in os.walk(self._path(folder) if folder else self.folder):
+                for name in names:
+                    path = Path(parent) / name
+                    if name.startswith(PARTIAL):
+                        _drop_old(path)
+                    elif _NAME.fullmatch(name) and (found := _stat(path)) is not None:
+                        yield Stored(path.relative_to(self.folder).as_posix(), found.st_size, found.st_mtime)
+
+    # ------------------------------------------------------------------------------------------- inside
+
+    def _path(self, name: str) -> Path:
+        return self.folder / checked(name)
+
+    def _written(self, parent: Path, source: Source) -> Path:
+        """A durable copy under a passing name in ``parent``, which another machine may take away while it is empty."""
+        self._check_there()
+        for attempt in range(5):
+            parent.mkdir(parents=True, exist_ok=True)
+            try:
+                handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=parent)
+                break
+            except FileNotFoundError:
+                if attempt == 4:
+                    raise
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for piece in [source] if isinstance(source, bytes) else _pieces_of(source):
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+        except Exception:
+            Path(partial).unlink(missing_ok=True)
+            raise
+        return Path(partial)
+
+    def _again(self, path: Path, source: Source) -> bool:
+        """False, as these bytes are there, and their time is a fresh one. Raises ``Taken`` for others."""
+        found = path.stat()
+        if found.st_size != size_of(source) or sha256_of(path) != sha256_of(source):
+            raise Taken(path.name)
+        if time.time() - found.st_mtime > RENEW:
+            os.utime(path)
+        return False
+
+    def _pieces(self, file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+        with self._sentences():
+            file.seek(start)
+            while start < end and (piece := file.read(min(PIECE, end - start))):
+                start += len(piece)
+                yield piece
+
+    def _drop_empty(self, folder: Path) -> None:
+        while folder != self.folder:
+            try:
+                folder.rmdir()
+            except OSError:  # something lies in it, or somebody else was quicker
+                return
+            folder = folder.parent
+
+    def _check_there(self) -> None:
+        if not self.folder.is_dir():
+            raise StudioError(
+                "storage.folder",
+                "There is no folder {place} on this machine for --storage. Mount it, or make it once.",
+                place=self.address,
+            )
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            self._check_there()
+            raise
+        except PermissionError as error:
+            raise lets_nobody_in(self.address) from error
+        except OSError as error:
+            if is_full(error):
+                raise DiskFull from error
+            if error.errno in _AWAY:
+                raise does_not_answer(self.address, error.strerror or type(error).__name__) from error
+            raise
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _drop_old(partial: Path) -> None:
+    """Takes away what a kill left half-written, once nobody can still be at it."""
+    found = _stat(partial)
+    if found is not None and time.time() - found.st_mtime > _HALF:
+        partial.unlink(missing_ok=True)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """None for a file that went away meanwhile."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
