@@ -51,7 +51,7 @@ def parameters_of(data: bytes) -> Parameters | None:
         return infotext(texts["parameters"])
     if "prompt" in texts and (found := _comfy(texts["prompt"])) is not None:
         return found
-    comment = _comment(data)
+    comment = comment_of(data)
     return infotext(comment) if comment and "Steps:" in comment else None
 
 
@@ -151,7 +151,7 @@ def _text(kind: bytes, payload: bytes) -> tuple[str, str] | None:
     return name.decode("latin-1"), rest.decode(encoding, errors="replace")
 
 
-def _comment(data: bytes) -> str:
+def comment_of(data: bytes) -> str:
     """The EXIF user comment of a JPEG or WebP: eight bytes say how it is written."""
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]) as picture:

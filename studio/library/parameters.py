@@ -3,22 +3,26 @@
 AUTOMATIC1111's programs (and Forge, Civitai, SD.Next and many others, who write the same) put a text chunk named
 ``parameters`` into a PNG: the prompt, a line that begins with ``Negative prompt:``, and a last line of
 ``Name: value`` pairs. JPEG and WebP carry it as an EXIF comment. ComfyUI writes its graph as JSON in a chunk named
-``prompt``; the words and the sampler are looked for in it. Whatever is not known is left out and named. Knows no pixel.
+``prompt``; the words and the sampler are looked for in it. Whatever is not known, or is no value of its setting, is
+left out and named: nothing that stands in a file is trusted. Knows no pixel.
 """
 
 from __future__ import annotations
 
-import io
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 
-from PIL import ExifTags, Image
+from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import StudioError
-from pipelines.pictures import FORMATS, check_header
+from pipelines.image.request import ImageRequest
+from pipelines.parameters import comment_of, texts_of
+from pipelines.pictures import check_header
 from studio.library.recipe import KEY
 
 #: their samplers, in lower case and without their schedule, by the name of ours
@@ -39,7 +43,8 @@ _SAMPLERS: Mapping[str, str] = {
     "uni_pc": "unipc",
 }
 _PAIR = re.compile(r'\s*([A-Za-z][\w ./+-]*?):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
-_LONGEST = 200_000
+#: characters of a text that are read, and of a value that is named
+_LONGEST, _NAMED = 200_000, 80
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def read_recipe(data: bytes) -> Found:
     ours = _json(texts.get(KEY, ""))
     if ours is not None and isinstance(ours.get("settings"), dict):
         seed = {} if ours.get("seed") is None else {"seed": ours["seed"]}
-        return Found(str(ours.get("kind", "image")), {**ours["settings"], **seed}, "atelier")
+        return _ours(str(ours.get("kind", "image"))[:_NAMED], {**ours["settings"], **seed})
     for name in ("parameters", "UserComment"):
         if texts.get(name, "").strip():
             settings, other = read_parameters(texts[name])
@@ -69,6 +74,19 @@ def read_recipe(data: bytes) -> Found:
         "recipe.none",
         "This picture does not say how it was made: it has no recipe of this studio, of AUTOMATIC1111's or of "
         "ComfyUI's. Programs that send pictures on often take it out.",
+    )
+
+
+def _ours(kind: str, settings: Mapping[str, Any]) -> Found:
+    """A recipe of our own kind, which anybody may have written: of a picture's, what is no value is left out."""
+    if kind != "image":
+        return Found(kind, settings, "atelier")
+    fitting = dict(_fitting(settings))
+    return Found(
+        kind,
+        fitting,
+        "atelier",
+        {str(name)[:_NAMED]: str(value)[:_NAMED] for name, value in settings.items() if name not in fitting},
     )
 
 
@@ -84,7 +102,7 @@ def read_parameters(text: str) -> tuple[dict[str, Any], dict[str, str]]:
         if name in pairs and (value := of(pairs[name])) is not None:
             settings[setting] = value
             used.add(name)
-    if (size := re.fullmatch(r"(\d+)\s*x\s*(\d+)", pairs.get("Size", ""))) is not None:
+    if (size := re.fullmatch(r"(\d{1,9})\s*x\s*(\d{1,9})", pairs.get("Size", ""))) is not None:
         settings |= {"width": int(size[1]), "height": int(size[2])}
         used.add("Size")
     if "Sampler" in pairs and (sampler := _sampler(pairs["Sampler"], pairs.get("Schedule type", ""))):
@@ -102,7 +120,7 @@ def _number(text: str) -> float | None:
 
 def _whole(text: str) -> int | None:
     found = _number(text)
-    return None if found is None else int(found)
+    return None if found is None or not math.isfinite(found) else int(found)
 
 
 _KNOWN = (
@@ -169,54 +187,49 @@ def _follow(nodes: Mapping[str, Any], link: Any, wanted: tuple[str, ...]) -> dic
 
 
 def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what was said, within what a request takes: a value beyond that is brought to its edge."""
-    return {name: value for name, value in _within(settings) if value not in (None, "")}
+    """Only what was said and can be asked for: a number beyond what a request takes is brought to its edge."""
+    near = {name: _at_the_edge(name, value) for name, value in settings.items()}
+    return dict(_fitting({name: value for name, value in near.items() if value not in (None, "")}))
 
 
-def _within(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    from pipelines.image.request import ImageRequest
+def _at_the_edge(name: str, value: Any) -> Any:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        return value
+    rules = ImageRequest.model_fields[name].metadata
+    low = next((rule.ge for rule in rules if getattr(rule, "ge", None) is not None), None)
+    high = next((rule.le for rule in rules if getattr(rule, "le", None) is not None), None)
+    step = next((rule.multiple_of for rule in rules if getattr(rule, "multiple_of", None)), None)
+    near = value if low is None else max(low, value)
+    near = near if high is None else min(high, near)
+    return near if step is None else int(near // step * step)
 
+
+def _fitting(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Those of ``settings`` that an image request has, each with a value of its setting."""
     for name, value in settings.items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            yield name, value if isinstance(value, str) else None
+        rule = _rules().get(name)
+        if rule is None:
             continue
-        rules = ImageRequest.model_fields[name].metadata
-        low = next((rule.ge for rule in rules if getattr(rule, "ge", None) is not None), None)
-        high = next((rule.le for rule in rules if getattr(rule, "le", None) is not None), None)
-        step = next((rule.multiple_of for rule in rules if getattr(rule, "multiple_of", None)), None)
-        near = value if low is None else max(low, value)
-        near = near if high is None else min(high, near)
-        yield name, near if step is None else int(near // step * step)
+        try:
+            yield name, rule.dump_python(rule.validate_python(value), mode="json")
+        except (ValidationError, StudioError, RecursionError):
+            continue
+
+
+@cache
+def _rules() -> dict[str, TypeAdapter[Any]]:
+    return {name: TypeAdapter(Annotated[one.annotation, one]) for name, one in ImageRequest.model_fields.items()}
 
 
 def _json(text: str) -> dict[str, Any] | None:
     try:
         found = json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
 
 def _texts(data: bytes) -> dict[str, str]:
     """The texts in the file, of chunks and of EXIF, without a pixel being decoded. Raises as ``open_picture`` does."""
-    with check_header(data) as picture:
-        texts = {str(name): value for name, value in picture.info.items() if isinstance(value, str)}
-        if picture.format == "PNG" and not texts.keys() & {KEY, "parameters", "prompt"}:
-            texts |= _after_pixels(data)
-        comment = picture.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
-    if isinstance(comment, bytes):
-        code, body = comment[:8], comment[8:]
-        wide = code.startswith(b"UNICODE")
-        # the byte order is not said: a first byte of nothing is a letter's upper half
-        order = "utf-16-be" if body[:1] == b"\0" else "utf-16-le"
-        texts["UserComment"] = body.decode(order if wide else "utf-8", "replace").strip("\0")
-    elif isinstance(comment, str):
-        texts["UserComment"] = comment
-    return {name: value[:_LONGEST] for name, value in texts.items()}
-
-
-def _after_pixels(data: bytes) -> dict[str, str]:
-    """Texts of a PNG that come after its pixels, which are read only when those are."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-        picture.load()
-        return {name: str(value) for name, value in getattr(picture, "text", {}).items()}
+    check_header(data).close()
+    return {name: text[:_LONGEST] for name, text in {**texts_of(data), "UserComment": comment_of(data)}.items()}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from studio.services import Studio
     from studio.tabs.tab import Tab
 
+#: settings that are files
+_FILES = ("source", "mask", "weights", "loras")
 _ASKED = (
     "You write prompts for a model that paints pictures. Answer with one sentence of at most forty words: the same "
     "subject as given, with its surroundings, light, colours and the kind of picture. No explanation, no list."
@@ -128,10 +130,11 @@ class Helping:
         if settings.get("model") and self.tab.studio.catalog.named(str(settings["model"])) is None:
             del settings["model"]
         files = [settings[name] for name in ("source", "mask", "weights") if settings.get(name)]
+        files += [lora["file"] for lora in settings.get("loras", ())]
         try:
             self.tab.studio.library.check_owned(owner, files)
         except StudioError:  # made by somebody else, or since deleted: what is left is what it was asked in words
-            settings = {name: value for name, value in settings.items() if name not in ("source", "mask", "weights")}
+            settings = {name: value for name, value in settings.items() if name not in _FILES}
         if not settings.get("source"):
             settings["method"] = "words"
         return settings
