@@ -37,6 +37,17 @@ class Taken(Exception):  # noqa: N818 - says what it is
 class StorageAway(StudioError):  # noqa: N818 - says what it is
     """The place does not answer now; the same may succeed later."""
 
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            "storage.away",
+            "The storage {place} does not answer ({reason}). Nothing is lost; try again when it is back.",
+            place=place,
+            reason=reason,
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.values["place"], self.values["reason"])
+
 
 class Content:
     """A file, or a part of it, piece by piece: bytes are fetched as they are asked for. Closes itself at its end.

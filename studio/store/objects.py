@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.durable import DiskFull
 from pipelines.errors import StudioError
-from pipelines.storage import PIECE, Content, Source, Stored, Taken, sha256_of, size_of
-from studio.store.storage import RENEW, checked, does_not_answer, lets_nobody_in
+from pipelines.storage import PIECE, Content, Source, StorageAway, Stored, Taken, sha256_of, size_of
+from studio.store.storage import RENEW, checked, lets_nobody_in
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -163,7 +163,7 @@ class ObjectStorage:
                 raise lets_nobody_in(self.address) from error
             if any(word in said for word in _FULL):
                 raise DiskFull from error
-            raise does_not_answer(self.address, _reason(said)) from error
+            raise StorageAway(self.address, _reason(said)) from error
 
 
 def _reason(said: str) -> str:

@@ -77,15 +77,6 @@ def lets_nobody_in(address: str) -> StudioError:
     )
 
 
-def does_not_answer(address: str, reason: str) -> StorageAway:
-    return StorageAway(
-        "storage.away",
-        "The storage {place} does not answer ({reason}). Nothing is lost; try again when it is back.",
-        place=address,
-        reason=reason,
-    )
-
-
 class FolderStorage:
     """Files below ``folder``, which must be there: a share that is not mounted is not to be mistaken for empty."""
 
@@ -202,7 +193,7 @@ class FolderStorage:
             if is_full(error):
                 raise DiskFull from error
             if error.errno in _AWAY:
-                raise does_not_answer(self.address, error.strerror or type(error).__name__) from error
+                raise StorageAway(self.address, error.strerror or type(error).__name__) from error
             raise
 
 
