@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 
 #: what a manifest can be put into, of what is made here
 SIGNED = ("image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4")
-MADE_BY_AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+#: made by a model alone, and a picture that a model changed
+MADE_BY_AI, CHANGED_BY_AI = f"{_SOURCES}trainedAlgorithmicMedia", f"{_SOURCES}compositeWithTrainedAlgorithmicMedia"
 RECIPE = "org.atelier.recipe"
 _YEARS = 20
 _PEM = serialization.Encoding.PEM
@@ -47,6 +49,7 @@ class Manifest:
     issuer: str
     generator: str
     made_by_ai: bool
+    changed_by_ai: bool
     actions: tuple[str, ...]
     problems: tuple[str, ...]
     recipe: Mapping[str, Any] | None
@@ -64,7 +67,8 @@ class Credentials:
         self._key, self._chain = folder / "key.pem", folder / "studio.pem"
 
     def sign(self, data: bytes, media_type: str, title: str, recipe: Mapping[str, Any], version: str) -> bytes:
-        """``data`` with a manifest inside: made by AI, with this recipe. Other kinds of file come back as they are.
+        """``data`` with a manifest inside: made, or changed, by AI, with this recipe. Other kinds of file come back
+        as they are.
 
         Raises ``Unsigned`` with the reason where the file cannot hold one.
         """
@@ -126,8 +130,15 @@ class Credentials:
             self._chain.chmod(0o600)
 
 
+def source_type(recipe: Mapping[str, Any]) -> str:
+    """What IPTC calls the origin of what ``recipe`` makes: a model's alone, or a picture's that a model worked on."""
+    kind, settings = recipe.get("kind"), recipe.get("settings") or {}
+    begun = kind in ("style", "upscale") or (kind == "image" and settings.get("method", "words") != "words")
+    return CHANGED_BY_AI if begun else MADE_BY_AI
+
+
 def _definition(title: str, media_type: str, recipe: Mapping[str, Any], version: str) -> dict[str, Any]:
-    made = {"action": "c2pa.created", "digitalSourceType": MADE_BY_AI, "softwareAgent": {"name": "Atelier"}}
+    made = {"action": "c2pa.created", "digitalSourceType": source_type(recipe), "softwareAgent": {"name": "Atelier"}}
     return {
         "claim_generator_info": [{"name": "Atelier", "version": version}],
         "title": title,
@@ -151,6 +162,7 @@ def _manifest(found: Mapping[str, Any], state: str) -> Manifest | None:
         if label.startswith("c2pa.actions") and isinstance(data, dict)
         for action in data.get("actions", [])
     ]
+    sources = {str(action.get("digitalSourceType")) for action in actions}
     signed, made = active.get("signature_info") or {}, (active.get("claim_generator_info") or [{}])[0]
     recipe = assertions.get(RECIPE)
     problems = [str(one.get("code")) for one in found.get("validation_status") or []]
@@ -159,7 +171,8 @@ def _manifest(found: Mapping[str, Any], state: str) -> Manifest | None:
         signer=str(signed.get("common_name") or ""),
         issuer=str(signed.get("issuer") or ""),
         generator=" ".join(str(made[name]) for name in ("name", "version") if made.get(name)),
-        made_by_ai=any("lgorithmicMedia" in str(action.get("digitalSourceType")) for action in actions),
+        made_by_ai=any(source.endswith("/trainedAlgorithmicMedia") for source in sources),
+        changed_by_ai=any(source.endswith("/compositeWithTrainedAlgorithmicMedia") for source in sources),
         actions=tuple(str(action.get("action")) for action in actions),
         problems=tuple(problems),
         recipe=recipe if isinstance(recipe, dict) else None,

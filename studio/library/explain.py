@@ -234,6 +234,14 @@ def _credentials(found: Explained, manifest: Manifest | None) -> None:
         )
     if manifest.made_by_ai:
         found.say("plain", StudioError("explain.ai", "The credentials say that it was made by a trained model."))
+    if manifest.changed_by_ai:
+        found.say(
+            "plain",
+            StudioError(
+                "explain.changed",
+                "The credentials say that a trained model worked on a picture: what it shows was partly there before.",
+            ),
+        )
     rows = {"signer": manifest.signer, "issuer": manifest.issuer, "program": manifest.generator,
             "actions": list(manifest.actions), "problems": list(manifest.problems)}  # fmt: skip
     if manifest.recipe is not None:

@@ -19,7 +19,7 @@ from PIL import Image, PngImagePlugin
 from pipelines.errors import StudioError
 from pipelines.film import film
 from pipelines.parameters import infotext, parameters_of, texts_of
-from studio.library.credentials import MADE_BY_AI, RECIPE, SIGNED, Credentials
+from studio.library.credentials import CHANGED_BY_AI, MADE_BY_AI, RECIPE, SIGNED, Credentials
 from studio.library.explain import Explained, explain
 from studio.library.made import keep
 from studio.library.recipe import compose, embed, extract
@@ -64,6 +64,27 @@ def test_every_kind_of_result_is_signed_and_found_to_be_ours(
     assert manifest.recipe is not None
     assert manifest.recipe["settings"]["prompt"] == "一只猫, a cat"
     assert manifest.actions == ("c2pa.created",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "source", "said"),
+    [
+        ("image", {"prompt": "a cat"}, MADE_BY_AI, "explain.ai"),
+        ("image", {"prompt": "a cat", "method": "words", "source": "a" * 64}, MADE_BY_AI, "explain.ai"),
+        ("training", {"recipe": "r1"}, MADE_BY_AI, "explain.ai"),
+        ("image", {"prompt": "a cat", "method": "picture"}, CHANGED_BY_AI, "explain.changed"),
+        ("image", {"prompt": "a cat", "method": "paint"}, CHANGED_BY_AI, "explain.changed"),
+        ("style", {"style": "ember-glow"}, CHANGED_BY_AI, "explain.changed"),
+        ("upscale", {"factor": 2}, CHANGED_BY_AI, "explain.changed"),
+    ],
+)
+def test_a_picture_that_a_model_worked_on_is_not_said_to_be_its_alone(
+    credentials: Credentials, kind: str, settings: dict[str, Any], source: str, said: str
+) -> None:
+    signed = credentials.sign(drawn(), "image/png", "a cat", compose(kind, settings, None, {}), "1")
+    assert source.encode() in signed
+    told = keys(explain(signed, credentials))
+    assert [one for one in told if one in ("explain.ai", "explain.changed")] == [said]
 
 
 def test_the_picture_and_its_recipe_stay_and_the_name_is_that_of_what_is_on_disk(
