@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipelines.training.classes import Labelled, Projection
+from pipelines.training.grey import Doubling, Halving
 from pipelines.training.shape import SLOPE, Shape
 from pipelines.training.verdict import Verdict, flat
 
@@ -24,11 +25,11 @@ class DcganGenerator(nn.Module):
         self.label = Labelled(shape.classes, shape.latent)
         self.project = nn.Linear(shape.latent + self.label.size, math.prod(self._start), bias=False)
         self.norm0 = nn.BatchNorm2d(widths[0])
-        self._doublings: list[tuple[nn.BatchNorm2d, nn.ConvTranspose2d]] = []
+        self._doublings: list[tuple[nn.BatchNorm2d, Doubling]] = []
         norm = self.norm0
         for number, (into, out) in enumerate(itertools.pairwise(widths), 1):
             last = number == shape.stages
-            up = nn.ConvTranspose2d(into, out, 4, stride=2, padding=1, bias=last)
+            up = Doubling(into, out, bias=last)
             self.add_module(f"up{number}", up)
             self._doublings.append((norm, up))
             if not last:
@@ -40,7 +41,7 @@ class DcganGenerator(nn.Module):
         hidden = self.project(self.label(noise, labels)).view(-1, *self._start)
         hidden = hidden.contiguous(memory_format=torch.channels_last)
         for norm, up in self._doublings:
-            hidden = up(F.relu(norm(hidden)))
+            hidden = up(F.relu_(norm(hidden)))
         return torch.tanh(hidden)
 
 
@@ -50,7 +51,7 @@ class DcganDiscriminator(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         widths = [shape.width << level for level in range(shape.stages)]
-        self.conv1 = nn.Conv2d(shape.channels, shape.width, 4, stride=2, padding=1)
+        self.conv1 = Halving(shape.channels, shape.width)
         self._halvings: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
         for number, (into, out) in enumerate(itertools.pairwise(widths), 2):
             conv, norm = nn.Conv2d(into, out, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(out)
@@ -65,9 +66,9 @@ class DcganDiscriminator(nn.Module):
         """(B, C, S, S) and classes (B,) where it knows them -> logits (B,)."""
         hidden = self.conv1(pictures.contiguous(memory_format=torch.channels_last))
         # one channel lies the same way in both orders, so the layer may have taken the other one
-        hidden = F.leaky_relu(hidden.contiguous(memory_format=torch.channels_last), SLOPE)
+        hidden = F.leaky_relu_(hidden.contiguous(memory_format=torch.channels_last), SLOPE)
         for conv, norm in self._halvings:
-            hidden = F.leaky_relu(norm(conv(hidden)), SLOPE)
+            hidden = F.leaky_relu_(norm(conv(hidden)), SLOPE)
         features = flat(hidden)
         verdict: Tensor = self.verdict(features)
         return verdict if self.label is None else verdict + self.label(features, labels)

@@ -5,6 +5,7 @@ Both forms are the usual ones but for their order in memory, which on a CPU is a
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -14,10 +15,11 @@ def flat(maps: Tensor) -> Tensor:
 
 
 class Verdict(nn.Linear):
-    """<w, h> + b of features (B, n) -> (B,). As a product and a sum: a matrix of one column is slow to multiply by."""
+    """<w, h> + b of features (B, n) -> (B,), in float32. As a vector: a matrix of one column is slow to multiply by."""
 
     def __init__(self, features: int) -> None:
         super().__init__(features, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        return (features * self.weight).sum(1) + self.bias
+        with torch.autocast(features.device.type, enabled=False):
+            return torch.mv(features.float(), self.weight[0]) + self.bias

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pipelines.training.convolutional import SpectralDiscriminator, StridedDiscr
 from pipelines.training.dcgan import DcganDiscriminator
 from pipelines.training.dense import DenseDiscriminator
 from pipelines.training.ema import average, averaged_copy, decay
+from pipelines.training.grey import Doubling, Halving
 from pipelines.training.grid import compose
 from pipelines.training.meter import CAPACITY, Meter
 from pipelines.training.networks import GENERATORS, build
@@ -209,3 +211,29 @@ def test_features_are_read_in_the_order_they_lie_in_and_a_verdict_is_a_linear_la
     verdict = Verdict(16)
     usual = torch.nn.functional.linear(features, verdict.weight, verdict.bias).squeeze(1)
     torch.testing.assert_close(verdict(features), usual)
+
+
+@pytest.mark.parametrize("arithmetic", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "make", [lambda: Halving(1, 6), lambda: Halving(3, 6), lambda: Doubling(6, 1), lambda: Doubling(6, 1, bias=False)]
+)
+def test_a_layer_of_one_channel_sums_as_torchs_own_does_and_so_do_its_gradients(
+    make: Callable[[], Halving | Doubling], arithmetic: torch.dtype
+) -> None:
+    torch.manual_seed(1)
+    layer = make()
+    pictures = torch.randn(2, layer.in_channels, 10, 10, generator=seeded())
+    forwards: list[Callable[..., torch.Tensor]] = [type(layer).forward, type(layer).__base__.forward]  # type: ignore[union-attr]
+    found = []
+    for forward in forwards:
+        asked = pictures.clone().requires_grad_()
+        with torch.autocast("cpu", arithmetic, enabled=arithmetic != torch.float32):
+            made = forward(layer, asked)
+        slopes = torch.autograd.grad(made.float().square().mean(), [asked, *layer.parameters()], create_graph=True)
+        twice = torch.autograd.grad(slopes[0].square().sum(), layer.weight)
+        found.append([made, *slopes, *twice])
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.shape == theirs.shape
+        assert torch.allclose(
+            ours.float(), theirs.float(), rtol=0.05, atol=0.02 if arithmetic != torch.float32 else 1e-5
+        )
