@@ -29,6 +29,7 @@ SAMPLES = 500  # at most; the same number of real pictures is the floor
 POOL = 4000  # real pictures that samples are laid beside
 BATCH = 50  # pictures between two pauses
 KEPT = 4
+DUPLICATE = 1e-4  # features as near as this are those of the same picture
 CPU = torch.device("cpu")
 
 Pause = Callable[[], None]
@@ -36,10 +37,10 @@ Pause = Callable[[], None]
 
 @dataclass(frozen=True)
 class Reference:
-    """Real pictures, split by chance: ``count`` of them stand where samples would, the ``pool`` (M, D) is the rest.
+    """Real pictures (N, D), split by chance: the first ``count`` stand where samples would, the ``pool`` is the rest.
 
     Features are centred and divided by one number, so that real ones have a variance of 1 on average: a distance means
-    about the same whatever the data. ``labels`` (M,) are the classes of the pool; None where pictures have none.
+    about the same whatever the data. ``labels`` (N,) are their classes; None where pictures have none.
     """
 
     judge: Judge | Coordinates
@@ -47,11 +48,11 @@ class Reference:
     count: int
     centre: Tensor
     unit: Tensor
-    pool: Tensor
+    features: Tensor
     labels: Tensor | None
     gaussian: Gaussian
     floor: float
-    #: the mean distance of two real pictures, and the median distance of one to the nearest of the pool
+    #: the mean distance of two real pictures, and the median distance of one to the nearest other
     apart: float
     beside: float
 
@@ -70,9 +71,14 @@ class Reference:
         instead, pool = features[:count], features[count:]
         gaussian = Gaussian.of(pool)
         floor = frechet_distance(Gaussian.of(instead), gaussian)
-        beside = float(nearest(instead, pool)[0].median())
-        labels = data.labels.cpu()[rows[count:]] if data.classes else None
-        return cls(judge, place, count, centre, unit, pool, labels, gaussian, floor, spread(instead), beside)
+        labels = data.labels.cpu()[rows] if data.classes else None
+        beside = _beside(features, count)
+        return cls(judge, place, count, centre, unit, features, labels, gaussian, floor, spread(instead) or 1.0, beside)
+
+    @property
+    def pool(self) -> Tensor:
+        """(M, D): those that none of the other half of a comparison is taken from."""
+        return self.features[self.count :]
 
     def look(self, pictures: Tensor) -> Tensor:
         """Features (B, D) on the CPU of ``pictures`` (B, C, S, S) in -1 to 1."""
@@ -80,8 +86,11 @@ class Reference:
         return (features - self.centre) / self.unit
 
     def measure(self, features: Tensor) -> dict[str, float]:
-        """Every figure of samples with ``features`` (N, D); those of classes only where pictures have some."""
-        distances, places = nearest(features, self.pool)
+        """Every figure of samples with ``features`` (N, D); those of classes only where pictures have some.
+
+        Novelty is asked of all real pictures: whoever learns fifty by heart copies those outside the pool too.
+        """
+        distances, places = nearest(features, self.features)
         figures = {
             "frechet": frechet_distance(Gaussian.of(features), self.gaussian),
             "floor": self.floor,
@@ -97,6 +106,15 @@ class Reference:
             "classes": float(classes_present(found, self.labels)),
             "effective_classes": effective_classes(found),
         }
+
+
+def _beside(features: Tensor, count: int) -> float:
+    """The median distance of the first ``count`` of ``features`` (N, D) to the nearest other that is no duplicate."""
+    distances = torch.cdist(features[:count].double(), features.double())
+    distances[distances < DUPLICATE] = torch.inf  # itself among them
+    found = distances.min(1).values
+    found = found[found.isfinite()]
+    return float(found.median()) if len(found) else 1.0
 
 
 def _looked(judge: Judge | Coordinates, data: DataSet, rows: Tensor, pause: Pause) -> Iterator[Tensor]:

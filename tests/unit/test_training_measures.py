@@ -185,6 +185,24 @@ def test_a_copy_of_training_pictures_has_no_novelty(digits: DataSet, reference: 
     assert reference.measure(reference.look(digits.batch(rows)))["novelty"] < 0.5
 
 
+def test_copies_of_fifty_pictures_have_no_novelty_whichever_they_are_of_and_others_have(digits: DataSet) -> None:
+    few = DataSet("own", digits.images[:50], digits.labels[:50] * 0, (), "own")
+    found = Reference.of(few, lambda: None)
+    for copies in (found.features[:25], found.features[25:]):
+        assert found.measure(copies)["novelty"] == pytest.approx(0, abs=1e-4)
+    assert found.measure(found.look(digits.batch(torch.arange(50, 150))))["novelty"] == pytest.approx(1, abs=0.25)
+
+
+def test_a_set_of_duplicates_has_a_distance_to_measure_by(digits: DataSet) -> None:
+    twice = digits.images[:25].repeat(2, 1, 1, 1)
+    found = Reference.of(DataSet("own", twice, torch.zeros(50, dtype=torch.long), (), "twice"), lambda: None)
+    assert found.measure(found.look(digits.batch(torch.arange(50, 150))))["novelty"] == pytest.approx(1, abs=0.3)
+    same = Reference.of(
+        DataSet("own", twice[:1].repeat(50, 1, 1, 1), twice[:50, 0, 0, 0].long(), (), "one"), lambda: None
+    )
+    assert math.isfinite(same.measure(same.look(digits.batch(torch.arange(50))))["novelty"])
+
+
 def test_fifty_pictures_are_enough_to_measure_against(digits: DataSet) -> None:
     few = DataSet("own", digits.images[:50], digits.labels[:50] * 0, (), "own")
     found = Reference.of(few, lambda: None)
