@@ -6,9 +6,12 @@ Knows the disk only. Everything that must not be found half-written goes through
 from __future__ import annotations
 
 import errno
+import io
 import os
+import shutil
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from pipelines.errors import StudioError
 
@@ -37,10 +40,15 @@ def is_full(error: OSError) -> bool:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Beside, fsync, rename, fsync the folder. Raises ``OSError`` (a full disk, say) and then leaves nothing behind."""
+    copy_durably(io.BytesIO(data), path)
+
+
+def copy_durably(source: BinaryIO, path: Path) -> None:
+    """The same with what is left to read of ``source``, in pieces: it may be larger than the memory."""
     handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            shutil.copyfileobj(source, file, 1 << 20)
             file.flush()
             os.fsync(file.fileno())
         Path(partial).replace(path)

@@ -81,7 +81,7 @@ class Desk:
         """The beginning of a text; empty for everything else."""
         if not item.media_type.startswith("text/"):
             return ""
-        with self._studio.library.blobs.path(item.digest).open("rb") as file:
+        with self._studio.library.blobs.open(item.digest) as file:
             text = file.read(4 * EXCERPT).decode("utf-8", errors="ignore")
         return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 

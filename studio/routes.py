@@ -19,6 +19,7 @@ from studio.engine.status import EngineStatus, Running
 from studio.library.library import Item
 from studio.owners import owner_of
 from studio.services import Studio
+from studio.serving import file_response
 
 _JOB_FILE = re.compile(r"^(preview|sample)-\d{1,12}\.(webp|png|jpg)$")
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -32,22 +33,17 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/library/{item_id}/thumbnail")
     def thumbnail(item_id: str, request: Request) -> Response:
         item = _item(studio, request, item_id)
-        digest = studio.library.thumbnail(item.owner, item_id)
-        if digest is None:
+        found = studio.library.thumbnail(item.owner, item_id)
+        if found is None:
             raise HTTPException(404, "this has no thumbnail")
-        return FileResponse(studio.library.blobs.path(digest), media_type="image/webp", headers=_FOREVER)
+        return file_response(request, studio.library.blobs, *found, "image/webp", _FOREVER)
 
     @router.get("/library/{item_id}/{name}")
     def made_file(item_id: str, name: str, request: Request, download: bool = False) -> Response:  # noqa: ARG001
         item = _item(studio, request, item_id)
         kind = "attachment" if download or item.media_type not in _INLINE else "inline"
-        return FileResponse(
-            studio.library.blobs.path(item.digest),
-            media_type=item.media_type,
-            filename=item.name,
-            content_disposition_type=kind,
-            headers=_FOREVER,
-        )
+        blobs = studio.library.blobs
+        return file_response(request, blobs, item.digest, item.bytes, item.media_type, _FOREVER, item.name, kind)
 
     @router.get("/jobs/{job_id}/files/{name}")
     def job_file(job_id: str, name: str, request: Request) -> Response:

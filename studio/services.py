@@ -33,9 +33,10 @@ from studio.live import Live
 from studio.moderation.moderation import Moderation
 from studio.moderation.rules import NAME, RuleFile
 from studio.settings import ASSETS, Settings
-from studio.store.blobs import Blobs
 from studio.store.choices import Choices
 from studio.store.database import Database
+from studio.store.shared_blobs import open_blobs
+from studio.store.storage import check, open_storage
 from studio.sweeping import Sweeper
 
 
@@ -108,7 +109,10 @@ def open_studio(settings: Settings) -> Studio:
     data.mkdir(parents=True, exist_ok=True)
     settings.temporary.mkdir(exist_ok=True)
     database = Database(settings.database_url)
-    library = Library(database, Blobs(data / "blobs"))
+    storage = open_storage(settings.storage)
+    if storage is not None:
+        check(storage)
+    library = Library(database, open_blobs(data, storage, settings.cache_mb * 1_000_000))
     library.blobs.sweep(library.listed())
     sweep_previews(data / "jobs")
     catalog = Catalog(ASSETS, data)
@@ -154,5 +158,7 @@ def _host(settings: Settings) -> Host:
         settings.content_credentials,
         settings.image_offload,
         settings.image_compile,
+        settings.storage,
+        settings.cache_mb * 1_000_000,
     )
     return InlineHost(options) if settings.engine == "inline" else ProcessHost(options, settings.hang_seconds)

@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     database: str = Field(
         "", description="postgresql+psycopg://NAME:PASSWORD@HOST/DATABASE; empty: a file in the data folder"
     )
+    storage: str = Field(
+        "", description="where several machines share files: a folder, or s3://BUCKET/PREFIX; empty: the data folder"
+    )
+    cache_mb: int = Field(
+        20_000, ge=100, le=100_000_000, description="copies of shared files that this machine keeps, in MB"
+    )
     host_names: str = Field(
         "", description="further names to answer to without accounts, such as a proxy's: atelier.lan,box.example"
     )

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 from gradio import processing_utils
 
+from pipelines.durable import copy_durably
 from pipelines.errors import StudioError
 from pipelines.pictures import open_picture
 from pipelines.sticker.own_pictures import look
@@ -391,7 +392,9 @@ class Making:
 
     def _file(self, item: Item) -> str:
         """A copy in gradio's cache under an unguessable name, so that the client can download it."""
-        data = self._studio.library.blobs.read(item.digest)
-        path: str = processing_utils.save_bytes_to_cache(data, item.name, str(self._studio.settings.temporary))
+        cache = str(self._studio.settings.temporary)
+        path: str = processing_utils.save_bytes_to_cache(item.digest.encode(), item.name, cache)
+        with self._studio.library.blobs.open(item.digest) as source:
+            copy_durably(source, Path(path))
         self._studio.handed.give(item.owner, path)
         return path

@@ -32,10 +32,14 @@ from studio.engine.turns import Hold, Lease
 from studio.library.credentials import Credentials
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs
+from studio.store.shared_blobs import open_blobs
+from studio.store.storage import open_storage
 
 log = logging.getLogger(__name__)
 
 VITALS_EVERY = 1.0
+#: seconds for which a storage that does not answer is asked again: longer than a page would wait, as hours may be lost
+PATIENCE = 120.0
 
 
 class LocalEngine:
@@ -44,7 +48,8 @@ class LocalEngine:
     def __init__(self, options: EngineOptions, send: Callable[[Message], None]) -> None:
         self._options = options
         self._send = send
-        self._blobs = Blobs(options.data / "blobs")
+        storage = open_storage(options.storage, PATIENCE)
+        self._blobs = open_blobs(options.data, storage, options.cache)
         self._catalog = Catalog(ASSETS, options.data)
         self._judges = Judges()
         self._credentials = Credentials(options.data / "credentials") if options.content_credentials else None

@@ -23,3 +23,6 @@ class EngineOptions:
     #: what of a picture model lies in a GPU's memory, and whether it is compiled there (see ``pipelines.devices``)
     image_offload: Offload = "none"
     image_compile: bool = False
+    #: where several machines share files (``Settings.storage``), and bytes of it that lie here as copies
+    storage: str = ""
+    cache: int = 20_000_000_000

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from studio.accounts.roles import account_of
 from studio.entrance.pages import page
 from studio.library.library import Item
 from studio.services import Studio
+from studio.serving import file_response
 
 _SHOWN = ("image/png", "image/webp", "image/jpeg")
 _HEADERS = {"X-Robots-Tag": "noindex", "Cache-Control": "private, no-store"}
@@ -46,13 +47,9 @@ def shared_routes(studio: Studio) -> APIRouter:
         item = _item(studio, secret)
         if item is None:
             return page(request, root, "shared", 404, item=None, address="", text="", picture=False)
-        return FileResponse(
-            studio.library.blobs.path(item.digest),
-            media_type=item.media_type,
-            filename=item.name,
-            content_disposition_type="attachment" if download or item.media_type not in _SHOWN else "inline",
-            headers=_HEADERS,
-        )
+        kind = "attachment" if download or item.media_type not in _SHOWN else "inline"
+        blobs = studio.library.blobs
+        return file_response(request, blobs, item.digest, item.bytes, item.media_type, _HEADERS, item.name, kind)
 
     return router
 
@@ -67,5 +64,5 @@ def _item(studio: Studio, secret: str) -> Item | None:
 def _text(studio: Studio, item: Item) -> str:
     if not item.media_type.startswith("text/"):
         return ""
-    with studio.library.blobs.path(item.digest).open("rb") as file:
+    with studio.library.blobs.open(item.digest) as file:
         return file.read(_MOST_TEXT).decode("utf-8", errors="replace")

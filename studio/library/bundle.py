@@ -63,7 +63,7 @@ def names(items: Sequence[Item]) -> list[str]:
 
 def _added(archive: zipfile.ZipFile, sink: _Sink, item: Item, name: str, blobs: Blobs) -> Iterator[bytes]:
     try:
-        source = blobs.path(item.digest).open("rb")
+        source = blobs.open(item.digest)
     except FileNotFoundError:
         return
     entry = _entry(name, item.created, item.media_type in _PACKED)

@@ -126,11 +126,14 @@ def _write(session: Session, owner: str, made: str, source: Source) -> None:
 
 def _record_zip(session: Session, blobs: Blobs, owner: str, source: Source) -> None:
     """The pictures in an uploaded zip that came from the library."""
-    path = blobs.path(source.name)
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    try:
+        with blobs.open(source.name) as file:
+            if not zipfile.is_zipfile(file):
+                return
+            with zipfile.ZipFile(file) as archive:
+                found = list(dict.fromkeys(_digests(archive)))
+    except FileNotFoundError:
         return
-    with zipfile.ZipFile(path) as archive:
-        found = list(dict.fromkeys(_digests(archive)))
     for start in range(0, len(found), 500):
         some = found[start : start + 500]
         query = select(ItemRow).where(ItemRow.owner == owner, ItemRow.digest.in_(some)).order_by(ItemRow.created)

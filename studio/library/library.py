@@ -119,11 +119,12 @@ class Library:
             blob = session.get_one(BlobRow, row.digest)
             return item_of(row, blob.bytes)
 
-    def thumbnail(self, owner: str, item_id: str) -> str | None:
-        """The digest of the thumbnail, None where the item has none."""
+    def thumbnail(self, owner: str, item_id: str) -> tuple[str, int] | None:
+        """Digest and bytes of the thumbnail, None where the item has none."""
         self.get(owner, item_id)
         with self._database.read() as session:
-            return session.get_one(ItemRow, item_id).thumbnail
+            digest = session.get_one(ItemRow, item_id).thumbnail
+            return None if digest is None else (digest, session.get_one(BlobRow, digest).bytes)
 
     def delete(self, owner: str, item_id: str) -> None:
         """Takes the item out of the library; its file goes when nothing else names it."""

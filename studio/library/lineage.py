@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import select
@@ -159,7 +158,7 @@ class _Drawing:
         if edge is None:  # a deleted thing between two: some edge to it says what it was
             known = next(iter(self._edges(EdgeRow.source == name)), None)
             title, kind = ("", "") if known is None else (known.title, known.kind)
-        seen = given and _is_picture(self._blobs.path(name))
+        seen = given and _is_picture(self._blobs, name)
         thumbnail = f"/shelf/given/{name}/thumbnail" if seen else None
         return Node(name, "given" if given else "gone", generation, kind or "upload", title, thumbnail_url=thumbnail)
 
@@ -186,11 +185,10 @@ class _Drawing:
         return list(self._session.scalars(query))
 
 
-def _is_picture(path: Path) -> bool:
+def _is_picture(blobs: Blobs, digest: str) -> bool:
     """By its first bytes: a zip and a snapshot are given too."""
     try:
-        with path.open("rb") as file:
-            head = file.read(12)
+        head = blobs.beginning(digest, 12)
     except FileNotFoundError:
         return False
     return head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*", b"MM")) or head[8:] == b"WEBP"

@@ -1,7 +1,7 @@
 """Files named by the sha256 of their content, written so that a kill at any moment leaves no half file.
 
 Knows the disk only: both the web process and the worker write here, and neither waits for the other. Whether a
-file is listed anywhere is the database's business.
+file is listed anywhere is the database's business. Where several machines share the files see ``shared_blobs``.
 """
 
 from __future__ import annotations
@@ -11,14 +11,22 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pipelines.durable import write_durably
 
 DIGEST = re.compile(r"^[0-9a-f]{64}$")
 
 
+def checked(digest: str) -> str:
+    """``digest`` itself; anything but 64 hexadecimal digits is a ``ValueError``."""
+    if not DIGEST.fullmatch(digest):
+        raise ValueError(f"a blob is named by 64 hexadecimal digits, not {digest[:80]!r}")
+    return digest
+
+
 class Blobs:
-    """The blob folder: ``put`` returns the name, ``path`` gives the file."""
+    """The blob folder: ``put`` returns the name, ``open`` and ``read`` give the file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,12 +45,20 @@ class Blobs:
 
     def path(self, digest: str) -> Path:
         """Where the file of ``digest`` is or would be. Anything but 64 hexadecimal digits is a ``ValueError``."""
-        if not DIGEST.fullmatch(digest):
-            raise ValueError(f"a blob is named by 64 hexadecimal digits, not {digest[:80]!r}")
-        return self.folder / digest[:2] / digest
+        return self.folder / checked(digest)[:2] / digest
+
+    def open(self, digest: str) -> BinaryIO:
+        """The file, to be read and closed; it stays readable whatever becomes of its name. ``FileNotFoundError``."""
+        return self.path(digest).open("rb")
 
     def read(self, digest: str) -> bytes:
-        return self.path(digest).read_bytes()
+        with self.open(digest) as file:
+            return file.read()
+
+    def beginning(self, digest: str, count: int) -> bytes:
+        """The first ``count`` bytes. Raises ``FileNotFoundError``."""
+        with self.open(digest) as file:
+            return file.read(count)
 
     def remove(self, digest: str) -> None:
         self.path(digest).unlink(missing_ok=True)

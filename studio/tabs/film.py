@@ -24,7 +24,7 @@ def text_of(studio: Studio, item: Item, limit: int | None) -> str:
     """The words of a text; empty for everything else."""
     if not item.media_type.startswith("text/"):
         return ""
-    with studio.library.blobs.path(item.digest).open("rb") as file:
+    with studio.library.blobs.open(item.digest) as file:
         data = file.read() if limit is None else file.read(4 * limit)
     text = data.decode("utf-8", errors="replace" if limit is None else "ignore")
     return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"

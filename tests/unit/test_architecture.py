@@ -20,7 +20,7 @@ FLOORS = [
     ("studio.services", "studio.sweeping", "studio.live"),
     ("studio.locales", "studio.owners", "studio.lean", "studio.closing", "studio.models"),
     ("studio.desk",),
-    ("studio.answers", "studio.theme", "studio.uploads", "studio.widgets"),
+    ("studio.answers", "studio.serving", "studio.theme", "studio.uploads", "studio.widgets"),
     ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.shelf", "studio.health"),
     ("studio.web",),
     ("app",),
