@@ -62,13 +62,17 @@ class DcganDiscriminator(nn.Module):
         self.verdict = Verdict(features)
         self.label = Projection(shape.classes, features) if shape.classes else None
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(B, C, S, S) and classes (B,) where it knows them -> logits (B,)."""
+    def forward(self, pictures: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
+        """(B, C, S, S) and classes (B,) where it knows them -> logits (B,).
+
+        ``pictures`` may be several ``batches`` of the same size, each of which is normalised for itself.
+        """
         hidden = self.conv1(pictures.contiguous(memory_format=torch.channels_last))
         # one channel lies the same way in both orders, so the layer may have taken the other one
         hidden = F.leaky_relu_(hidden.contiguous(memory_format=torch.channels_last), SLOPE)
         for conv, norm in self._halvings:
-            hidden = F.leaky_relu_(norm(conv(hidden)), SLOPE)
+            parts = [norm(part) for part in conv(hidden).chunk(batches)]
+            hidden = F.leaky_relu_(parts[0] if batches == 1 else torch.cat(parts), SLOPE)
         features = flat(hidden)
         verdict: Tensor = self.verdict(features)
         return verdict if self.label is None else verdict + self.label(features, labels)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -149,11 +150,12 @@ class Gan(Recipe):
 
     def _judge(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
         with self._arithmetic():
+            both = torch.cat([batch.real, fake])
             if self.ingredients.together:
-                both = self._verdicts(torch.cat([batch.real, fake]), batch.labels)
-                on_real, on_fake = both.chunk(2)
+                verdicts = self._verdicts(both, batch.labels)
             else:
-                on_real, on_fake = self._verdicts(batch.real, batch.labels), self._verdicts(fake, batch.labels)
+                verdicts = self._verdicts(both, batch.labels, partial(self._network("d"), batches=2))
+            on_real, on_fake = verdicts.chunk(2)
         return on_real.float(), on_fake.float()
 
     def _verdicts(

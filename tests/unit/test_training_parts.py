@@ -237,3 +237,14 @@ def test_a_layer_of_one_channel_sums_as_torchs_own_does_and_so_do_its_gradients(
         assert torch.allclose(
             ours.float(), theirs.float(), rtol=0.05, atol=0.02 if arithmetic != torch.float32 else 1e-5
         )
+
+
+def test_two_batches_at_once_are_normalised_each_for_itself() -> None:
+    torch.manual_seed(1)
+    network, other = (DcganDiscriminator(Shape(16, 4, 1, 28)) for _ in range(2))
+    other.load_state_dict(network.state_dict())
+    some, more = torch.randn(4, 1, 28, 28), 3 + torch.randn(4, 1, 28, 28)
+    at_once = network(torch.cat([some, more]), batches=2)
+    assert torch.allclose(at_once, torch.cat([other(some), other(more)]), atol=1e-5)
+    for name, value in network.state_dict().items():
+        assert torch.allclose(value, other.state_dict()[name], atol=1e-6), name
