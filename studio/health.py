@@ -6,7 +6,7 @@ administrators, their scripts included: how busy the others are is nobody else's
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from studio.engine.status import DeviceStatus, EngineStatus
 from studio.locales import language_of, t
 from studio.owners import owner_of
 from studio.services import Studio
@@ -28,7 +29,9 @@ def health_routes(studio: Studio) -> APIRouter:
 
     @router.get("/healthz")
     def alive() -> dict[str, str]:
-        return {"status": "ok", "worker": studio.jobs.status().worker}
+        now = studio.jobs.status()
+        ready = sum(one.worker == "ready" for one in now.devices)
+        return {"status": "ok", "worker": now.worker, "devices": f"{ready} of {len(now.devices)} ready"}
 
     @router.get("/readyz")
     def ready() -> JSONResponse:
@@ -55,6 +58,7 @@ class StudioCollector(Collector):
         yield GaugeMetricFamily("atelier_worker_ready", "1 while the worker takes jobs", float(now.worker == "ready"))
         yield GaugeMetricFamily("atelier_memory_bytes", "Bytes of models on the device", now.memory_used)
         yield GaugeMetricFamily("atelier_memory_limit_bytes", "Bytes that models may take", now.memory_total)
+        yield from _devices(now)
         models = GaugeMetricFamily("atelier_model_bytes", "Bytes of each model in memory", labels=["model"])
         for model, size in now.resident:
             models.add_metric([model], size)
@@ -70,3 +74,20 @@ class StudioCollector(Collector):
             seconds.add_metric([kind], spent)
         yield jobs
         yield seconds
+
+
+def _devices(now: EngineStatus) -> Iterator[Metric]:
+    """Each device with the machine it is in."""
+    labels = ["device", "node"]
+    gauges: list[tuple[str, str, Callable[[DeviceStatus], float]]] = [
+        ("atelier_device_ready", "1 while this device's worker takes jobs", lambda one: one.worker == "ready"),
+        ("atelier_device_draining", "1 while this device begins nothing more", lambda one: one.draining),
+        ("atelier_device_jobs", "Jobs inside this device", lambda one: one.running),
+        ("atelier_device_memory_bytes", "Bytes of models on this device", lambda one: one.memory_used),
+        ("atelier_device_memory_limit_bytes", "Bytes that models may take here", lambda one: one.memory_total),
+    ]
+    for name, words, value in gauges:
+        family = GaugeMetricFamily(name, words, labels=labels)
+        for one in now.devices:
+            family.add_metric([one.name, one.node], float(value(one)))
+        yield family

@@ -13,9 +13,8 @@ from pipelines.catalog import Catalog
 from pipelines.errors import StudioError
 from studio.accounts.accounts import Accounts
 from studio.engine.caps import Caps
-from studio.engine.hosts import Host
-from studio.engine.hosts.inline import InlineHost
-from studio.engine.hosts.process import ProcessHost
+from studio.engine.hosts import Hosts
+from studio.engine.hosts.local import local_hosts
 from studio.engine.job import Job
 from studio.engine.jobs import JobService
 from studio.engine.options import EngineOptions
@@ -49,7 +48,7 @@ class Studio:
     library: Library
     jobs: JobService
     database: Database
-    host: Host
+    hosts: Hosts
     accounts: Accounts
     shares: Shares
     handed: Handed
@@ -117,11 +116,11 @@ def open_studio(settings: Settings) -> Studio:
     sweep_previews(data / "jobs")
     catalog = Catalog(ASSETS, data)
     accounts = Accounts(database, settings.auth, settings.session_days)
-    host = _host(settings)
+    hosts = _hosts(settings)
     caps = Caps(settings.caps, Choices(database), accounts.role_of)
     rules = RuleFile(data / NAME, ASSETS / NAME)
     moderation = Moderation(settings.moderation, rules, catalog, accounts)
-    jobs = JobService(settings, database, library, catalog, host, caps, moderation)
+    jobs = JobService(settings, database, library, catalog, hosts, caps, moderation)
     shares = Shares(database, library)
     likeness = Likeness(database, catalog)
     return Studio(
@@ -130,7 +129,7 @@ def open_studio(settings: Settings) -> Studio:
         library,
         jobs,
         database,
-        host,
+        hosts,
         accounts,
         shares,
         Handed(),
@@ -147,7 +146,7 @@ def open_studio(settings: Settings) -> Studio:
     )
 
 
-def _host(settings: Settings) -> Host:
+def _hosts(settings: Settings) -> Hosts:
     options = EngineOptions(
         settings.data.resolve(),
         settings.device,
@@ -161,4 +160,4 @@ def _host(settings: Settings) -> Host:
         settings.storage,
         settings.cache_mb * 1_000_000,
     )
-    return InlineHost(options) if settings.engine == "inline" else ProcessHost(options, settings.hang_seconds)
+    return local_hosts(settings, options)

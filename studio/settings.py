@@ -92,9 +92,14 @@ class Settings(BaseSettings):
     auth_proxies: str = Field("127.0.0.1,::1", description="addresses of proxies whose headers are believed")
     session_days: int = Field(30, ge=1, le=365, description="days that a browser stays signed in")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where models run")
-    threads: int = Field(0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one")
+    devices: int = Field(
+        0, ge=0, le=64, description="devices of this machine, a worker process each; 0: every CUDA GPU, or one CPU"
+    )
+    threads: int = Field(
+        0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one, shared by the devices"
+    )
     engine: Literal["process", "inline"] = Field("process", description="host of the engine; inline is for tests")
-    running: int = Field(8, ge=1, le=64, description="jobs that take turns on the device at the same time")
+    running: int = Field(8, ge=1, le=64, description="jobs that take turns on a device at the same time")
     waiting: int = Field(200, ge=1, le=10_000, description="jobs that may wait in the queue, all people together")
     waiting_each: int = Field(20, ge=1, le=1000, description="jobs one person may have waiting")
     training_share: float = Field(0.15, ge=0, le=1, description="share of the device that training keeps")

@@ -27,6 +27,12 @@ def open_in(data: Path, engine: str = "inline", **changes: Any) -> Studio:
     return studio
 
 
+def only_host(studio: Studio) -> Any:
+    """The host of the one device there is."""
+    (device,) = studio.jobs._dispatch._fleet
+    return device.host
+
+
 def small_training(**changes: Any) -> dict[str, Any]:
     """A training of a few hundred milliseconds."""
     return {"dataset": "mnist", "seconds": 0, "steps": 30, "width": 4, "batch": 8, "seed": 1} | changes

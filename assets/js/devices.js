@@ -1,6 +1,7 @@
 // The administrators' section of devices: what runs and waits, models in memory, device seconds, caps, maintenance.
 
 import {button, el, fill} from "./dom.js";
+import {deviceState} from "./frame.js";
 import {duration, has, size, t, titled, when} from "./words.js";
 
 const LOOK_EVERY = 4000;
@@ -8,14 +9,15 @@ const LOOK_EVERY = 4000;
 export function devices(element, props, trigger, watch, fixed) {
   const box = element.querySelector(".widget");
   const act = (message) => trigger("act", message);
-  const parts = ["head", "running", "queue", "models", "spent", "caps"].map((name) => el(`div.devices-${name}`));
+  const parts = ["head", "fleet", "running", "queue", "models", "spent", "caps"].map((name) => el(`div.devices-${name}`));
   box.replaceChildren(...parts);
   const show = () => {
     const value = props.value;
     box.hidden = !value;
     if (!value) return;
     const drawn = [
-      [head, value.worker, value.device, value.memory_used, value.memory_total, value.draining],
+      [head, value.worker, value.device, value.memory_used, value.memory_total, value.draining, value.devices.length],
+      [fleet, value.devices],
       [running, value.running], [queue, value.queue], [models, value.models], [spent, value.spent], [caps, value.caps]];
     drawn.forEach(([draw, ...seen], at) => fill(parts[at], JSON.stringify(seen), () => draw(value, act, fixed)));
   };
@@ -23,7 +25,7 @@ export function devices(element, props, trigger, watch, fixed) {
   show();
   const timer = setInterval(() => {
     if (!element.isConnected) return clearInterval(timer);
-    const typing = parts[5].contains(document.activeElement);
+    const typing = parts[6].contains(document.activeElement);
     if (props.value && element.offsetParent && !document.hidden && !typing) act({action: "look"});
   }, LOOK_EVERY);
 }
@@ -45,11 +47,25 @@ function head(value, act) {
     : small(t("devices.drain"), {id: "devices-drain", class: "btn", onclick: () => act({action: "drain", on: true})});
   return [
     el("div.devices-now", {},
-      el("div", {}, el("b", {}, value.worker === "ready" ? value.device : t(`strip.${value.worker}`))),
+      el("div", {}, el("b", {}, value.devices.length > 1 ? t("devices.count", {count: value.devices.length}) : value.worker === "ready" ? value.device : t(`strip.${value.worker}`))),
       el("div.devices-memory", {}, el("div.devices-bar", {role: "presentation"}, el("i", {style: `width:${(100 * share).toFixed(1)}%`})),
         el("span.figure", {}, t("devices.memory", {used: size(value.memory_used), total: size(value.memory_total)}))),
       drain),
     el(value.draining ? "p.devices-note.warned" : "p.devices-note", {}, t(value.draining ? "devices.drained" : "devices.drain.more"))];
+}
+
+function fleet(value, act, fixed) {
+  if (value.devices.length < 2) return [];
+  const rows = value.devices.map((one) => el("tr", {class: one.draining ? "drained" : null},
+    el("td", {}, el("b", {}, one.name), el("span.soft", {}, one.node)), el("td", {}, one.device || "–"),
+    el("td.figure", {}, one.memory_total ? t("devices.memory", {used: size(one.memory_used), total: size(one.memory_total)}) : "–"),
+    el("td", {}, one.models.map((model) => (fixed.titles[model] ? titled(fixed.titles[model]) : thing(model))).join(", ") || "–"),
+    el("td", {}, deviceState(one)),
+    el("td.last", {}, small(t(one.draining ? "devices.undrain_one" : "devices.drain_one"), {
+      onclick: () => act({action: "drain_device", device: one.name, on: !one.draining}),
+      "aria-label": t(one.draining ? "devices.undrain_of" : "devices.drain_of", {device: one.name})}))));
+  return [table("devices-fleet", t("devices.fleet"), [t("devices.device"), t("devices.model_of"), t("devices.memory_of"), t("devices.models"), t("devices.state"), ""], rows),
+    el("p.devices-note", {}, t("devices.fleet.more"))];
 }
 
 function running(value, act, fixed) {

@@ -87,11 +87,40 @@ const shortName = (device) => device.replace(/\((R|TM)\)|NVIDIA | CPU| Processor
 const inMemory = (model, titles) => titled(titles[model] ?? (has(`memory.${model}`) ? `memory.${model}` : model));
 const shortTitle = (title) => title.split(/[:：]/)[0];
 
+/** Several devices: how many, how many are at work, and on a click each of them. */
+function companions(box) {
+  const list = el("ul.strip-list", {id: "strip-list", hidden: true});
+  const button = el("button.strip-devices", {type: "button", id: "strip-devices", "aria-expanded": "false", "aria-controls": "strip-list", hidden: true});
+  const open = (on) => { list.hidden = !on; button.setAttribute("aria-expanded", String(on)); };
+  button.addEventListener("click", () => open(list.hidden));
+  document.addEventListener("click", (event) => { if (!box.contains(event.target)) open(false); });
+  box.addEventListener("keydown", (event) => { if (event.key === "Escape" && !list.hidden) { open(false); button.focus(); event.stopPropagation(); } });
+  box.append(button, list);
+  const show = (devices) => {
+    button.hidden = devices.length < 2;
+    if (button.hidden) return open(false);
+    button.textContent = t("strip.devices", {count: devices.length, busy: devices.filter((one) => one.busy).length});
+    list.replaceChildren(...devices.map(companion));
+  };
+  return {show};
+}
+
+export function deviceState(one) {
+  if (one.worker !== "ready") return t(`device.${one.worker}`);
+  if (one.draining) return t("device.draining");
+  return one.running ? t("device.running", {count: one.running}) : t("device.idle");
+}
+
+const companion = (one) => el("li", {class: one.worker !== "ready" ? "away" : one.busy ? "busy" : null},
+  el("span.strip-dot"), el("b", {}, one.name), el("span.strip-what", {}, [one.node, one.device && shortName(one.device)].filter(Boolean).join(" · ")),
+  el("span.strip-state", {}, deviceState(one)));
+
 export function strip(element, props, trigger, watch, fixed) {
   const parts = Object.fromEntries(["doing", "place", "model", "device"].map((name) => [name, el(`span.strip-${name}`, {id: `strip-${name}`})]));
   const fillBar = el("span.strip-fill");
   const memory = el("span.strip-memory", {id: "strip-memory"}, el("span.strip-bar", {}, fillBar), el("span.strip-bytes"));
   const box = el("div.strip", {role: "status", "aria-live": "off", "aria-label": t("strip.label")}, el("span.strip-dot"), parts.doing, parts.place, el("span.strip-space"), parts.model, memory, parts.device);
+  const several = companions(box);
   element.querySelector(".widget").replaceChildren(box);
   const show = (now) => {
     const busy = Boolean(now.doing) || now.worker !== "ready";
@@ -99,6 +128,8 @@ export function strip(element, props, trigger, watch, fixed) {
     box.classList.remove("away");
     parts.doing.textContent = doing(now);
     parts.place.textContent = place(now);
+    parts.device.hidden = now.devices.length > 1;
+    several.show(now.devices);
     parts.device.textContent = now.device ? shortName(now.device) : t("strip.no_device");
     parts.device.title = language === "en" ? now.device_reason ?? "" : ""; // the engine gives its reason in English only
     const models = now.resident.map((one) => inMemory(one.model, fixed.titles)); // the last used first

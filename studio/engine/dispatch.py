@@ -1,7 +1,7 @@
-"""Which queued job goes to the engine, and what becomes of what the engine says.
+"""Which queued job goes to which device, and what becomes of what the devices say.
 
-Knows rows, the host and the roster of who waits and who is inside. Does not know owners' rights. Interactive jobs and
-training have places of their own, so that neither waits for the other to end; inside the engine they take turns.
+Knows rows, the fleet and the roster of who waits and who is inside. Does not know owners' rights. Interactive jobs and
+training have places of their own, so that neither waits for the other to end; inside a device they take turns.
 """
 
 from __future__ import annotations
@@ -11,17 +11,34 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy.exc import OperationalError
 
 from pipelines.base import ATTEMPT, Scalar
 from pipelines.durable import DiskFull
+from pipelines.errors import StudioError
 from studio.engine.caps import Caps
 from studio.engine.events import RETRY_SECONDS, EventLog
-from studio.engine.hosts import Host, Loss
+from studio.engine.fleet import SILENT, Device, Fleet
+from studio.engine.hosts import Host, Hosts, Loss
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
-from studio.engine.messages import Added, Emitted, Ended, Message, Ready, Run, Steer, Tell, Turned, Unload, Vitals
+from studio.engine.messages import (
+    Added,
+    Emitted,
+    Ended,
+    Message,
+    Order,
+    Ready,
+    Run,
+    Steer,
+    Tell,
+    Turned,
+    Unload,
+    Vitals,
+)
 from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
 from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
@@ -38,17 +55,19 @@ class Dispatch:
     """Hands jobs over, takes messages in. All entry points may be called from any thread."""
 
     def __init__(
-        self, settings: Settings, rows: JobRows, event_log: EventLog, host: Host, caps: Caps, moderation: Moderation
+        self, settings: Settings, rows: JobRows, event_log: EventLog, hosts: Hosts, caps: Caps, moderation: Moderation
     ) -> None:
         self._settings = settings
         self._rows = rows
         self._log = event_log
-        self._host = host
+        self._hosts = hosts
         self._moderation = moderation
         self._lock = threading.RLock()
-        self._roster = Roster(settings, caps)
+        self._fleet = Fleet()
+        self._roster = Roster(settings, caps, self._fleet)
         self._recovery = Recovery()
-        self._ready: Ready | None = None
+        #: devices that begin nothing more, those among them that are not there yet
+        self.drained: set[str] = set()
         self._closing = False
         self._draining = False
 
@@ -63,13 +82,15 @@ class Dispatch:
         self._sweep()
         with self._lock:
             self._roster.queue = self._rows.find(states=("queued",), oldest_first=True)
-        self._host.start(self._receive, self._lost)
+        self._hosts.start(self._join)
 
     def close(self) -> None:
-        """Ends the engine. Jobs that ran are interrupted and can be resumed; queued ones stay queued."""
+        """Ends the engines. Jobs that ran are interrupted and can be resumed; queued ones stay queued."""
         with self._lock:
             self._closing = True
-        self._host.close()
+        self._hosts.close()
+        with ThreadPoolExecutor(max(1, len(self._fleet))) as closing:
+            list(closing.map(lambda device: device.host.close(), self._fleet))
         for job_id in list(self._roster.inside):
             self._rows.move(job_id, "interrupted", LIVE, error=CLOSED)
 
@@ -90,10 +111,7 @@ class Dispatch:
                 self._rows.move(job.id, "cancelled", LIVE)
                 self._clear(job.id)
                 return True
-            if job.id not in self._roster.inside:
-                return False
-        self._host.order(Tell(job.id, what))
-        return True
+        return self._order(job.id, Tell(job.id, what))
 
     def stop(self, job: Job, why: ErrorSentence) -> bool:
         """Interrupts a job, which its owner can resume, and says why. False where it has ended."""
@@ -106,25 +124,44 @@ class Dispatch:
             if inside is None:
                 return False
             inside.stopped = why
-        self._host.order(Tell(job.id, "interrupt"))
-        return True
+        return self._order(job.id, Tell(job.id, "interrupt"))
 
     def steer(self, job: Job, changes: Mapping[str, Scalar]) -> bool:
-        """Hands a job that is with the engine what was changed. False where it is not there."""
-        with self._lock:
-            if job.id not in self._roster.inside:
-                return False
-        self._host.order(Steer(job.id, changes))
-        return True
+        """Hands a job that is with a device what was changed. False where it is not there."""
+        return self._order(job.id, Steer(job.id, changes))
 
     def unload(self, model: str) -> None:
-        """Takes a model out of memory that nobody uses."""
-        self._host.order(Unload(model))
+        """Takes a model out of the memory of every device on which nobody uses it."""
+        for device in list(self._fleet):
+            device.host.order(Unload(model))
+
+    def _order(self, job_id: str, order: Order) -> bool:
+        """Passes an order on to where the job is. False where it is with no device."""
+        with self._lock:
+            inside = self._roster.inside.get(job_id)
+            device = None if inside is None else self._fleet.get(inside.device)
+        if device is None:
+            return False
+        device.host.order(order)
+        return True
 
     def drain(self, on: bool) -> None:
         """Begins nothing more; what runs goes on to its end and the queue stays. Or begins again."""
         with self._lock:
             self._draining = on
+            self._pump()
+
+    def drain_device(self, name: str, on: bool) -> None:
+        """The same of one device: others take what comes. Raises ``StudioError`` where there is none of that name."""
+        with self._lock:
+            device = self._fleet.get(name)
+            if device is None:
+                known = ", ".join(one.name for one in self._fleet)
+                raise StudioError(
+                    "device.unknown", "There is no device {name}; there are {known}.", name=name[:60], known=known
+                )
+            device.draining = on
+            self.drained = self.drained - {name} | ({name} if on else set())
             self._pump()
 
     @property
@@ -162,61 +199,61 @@ class Dispatch:
 
     def status(self) -> EngineStatus:
         with self._lock:
-            ready, vitals = self._ready, self._roster.vitals
-            return EngineStatus(
-                worker=self._host.state,
-                device=ready.device if ready else "",
-                device_kind=ready.kind if ready else "",
-                device_reason=ready.reason if ready else "",
-                memory_used=vitals.memory_used,
-                memory_total=ready.memory_total if ready else 0,
-                resident=vitals.resident,
-                running=self._roster.running(),
-                queued=len(self._roster.queue),
-                draining=self._draining,
-            )
+            return self._roster.status(self._draining)
 
     def device_seconds(self, job: Job) -> float:
         """Up to the last second, also while the job runs."""
         return self._roster.device_seconds(job)
 
-    # --------------------------------------------------------------------------- from the host
+    # -------------------------------------------------------------------------- from the devices
 
-    def _receive(self, message: Message) -> None:
+    def _join(self, name: str, node: str, host: Host) -> None:
+        """There is a device more."""
+        device = Device(name, node, host, draining=name in self.drained)
+        with self._lock:
+            self._fleet.add(device)
+        host.start(partial(self._receive, device), partial(self._lost, device))
+
+    def _receive(self, device: Device, message: Message) -> None:
         """Takes a message; while it cannot be written down (a full disk, say) it waits, and the engine with it."""
         while True:
             try:
-                return self._take(message)
+                return self._take(device, message)
             except (DiskFull, OperationalError) as error:
                 log.error("%s cannot be written down, trying again: %s", type(message).__name__, error)
                 if self._closing:
                     return None
                 time.sleep(RETRY_SECONDS)
 
-    def _take(self, message: Message) -> None:
+    def _take(self, device: Device, message: Message) -> None:
         match message:
-            case Emitted(job_id, kind, data) if job_id in self._roster.inside:
+            case Emitted(job_id, kind, data) if self._at(job_id, device):
                 self._log.append(job_id, kind, data)
                 self._roster.see(job_id, kind, data)
                 if kind == "metrics" and data.get("steps"):
                     self._recovery.reached(job_id, int(data["steps"][-1]))
-            case Added(job_id, made) if job_id in self._roster.inside:
+            case Added(job_id, made) if self._at(job_id, device):
                 self._rows.add(job_id, made)
             case Vitals():
-                self._heard(message)
-            case Turned(job_id, state):
+                self._heard(device, message)
+            case Turned(job_id, state) if self._at(job_id, device):
                 self._turned(job_id, state)
-            case Ended():
+            case Ended(job_id) if self._at(job_id, device):
                 self._ended(message)
             case Ready():
                 with self._lock:
-                    self._ready = message
+                    device.ready = message
                     self._pump()
 
-    def _heard(self, vitals: Vitals) -> None:
+    def _at(self, job_id: str, device: Device) -> bool:
+        """Whether the job is with this device: what another says of it is of an attempt that was given up."""
+        inside = self._roster.inside.get(job_id)
+        return inside is not None and inside.device == device.name
+
+    def _heard(self, device: Device, vitals: Vitals) -> None:
         """Stops trainings whose owners have no device minutes left; others may begin now that some are free."""
         with self._lock:
-            self._roster.hear(vitals)
+            self._roster.hear(device, vitals)
             stopping = [
                 one for one in self._roster.inside.values() if not one.stopped and self._roster.used_up(one.job)
             ]
@@ -224,7 +261,7 @@ class Dispatch:
                 one.stopped = USED_UP
             self._pump()
         for one in stopping:
-            self._host.order(Tell(one.job.id, "interrupt"))
+            self._order(one.job.id, Tell(one.job.id, "interrupt"))
 
     def _turned(self, job_id: str, state: str) -> None:
         with self._lock:
@@ -263,16 +300,16 @@ class Dispatch:
             self._recovery.forget(end.job_id)
             self._pump()
 
-    def _lost(self, loss: Loss) -> None:
-        """The engine died. A training goes on by itself unless it gets nowhere, anything else that ran is interrupted
-        with the reason, and what had not begun goes back in the queue."""
+    def _lost(self, device: Device, loss: Loss) -> None:
+        """A device's engine died. A training goes on by itself, here or elsewhere, unless it gets nowhere; anything
+        else that ran is interrupted with the reason, and what had not begun goes back in the queue."""
         with self._lock:
-            for inside in list(self._roster.inside.values()):
+            for inside in [one for one in self._roster.inside.values() if one.device == device.name]:
                 seconds = self._roster.device_seconds(inside.job)
                 self._roster.end(inside.job.id, seconds)
                 self._take_back(inside, seconds, loss)
-            self._ready = None
-            self._roster.vitals = Vitals(0, (), None, {})
+            device.ready, device.vitals = None, SILENT
+            self._pump()
 
     def _take_back(self, inside: Inside, seconds: float, loss: Loss) -> None:
         job, error = inside.job, inside.stopped or sentence_of(loss)
@@ -300,25 +337,33 @@ class Dispatch:
 
     def _pump(self) -> None:
         """Hands over as many queued jobs as there are free places."""
-        if self._ready is None or self._closing or self._draining:
+        if self._closing or self._draining:
             return
         for of_class in (True, False):
-            while (job := self._roster.next(of_class)) is not None:
-                claimed = self._claim(job)
+            while (following := self._roster.next(of_class)) is not None:
+                job, device = following
+                claimed = self._claim(job, device)
                 if claimed is None:
                     return
-                if not claimed:
+                if claimed:
+                    self._hand(job, device)
+                else:
                     self._roster.queue.remove(job)
-                    continue
-                self._roster.begin(job)
-                policy = self._moderation.policy(job.owner)
-                self._host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds, policy))
 
-    def _claim(self, job: Job) -> bool | None:
+    def _claim(self, job: Job, device: str) -> bool | None:
         """Whether the job is ours to hand over; None while that cannot be written down (a full disk, say): it is tried
-        again as soon as the engine says anything."""
+        again as soon as a device says anything."""
         try:
-            return self._rows.claim(job.id, self._ready.device if self._ready else "")
+            return self._rows.claim(job.id, device)
         except (DiskFull, OperationalError, Deposed) as error:
             log.error("job %s cannot be claimed, trying again: %s", job.id, error)
             return None
+
+    def _hand(self, job: Job, name: str) -> None:
+        """Gives a device a job that is claimed."""
+        device = self._fleet.get(name)
+        if device is None:
+            raise KeyError(name)
+        self._roster.begin(job, name)
+        policy = self._moderation.policy(job.owner)
+        device.host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds, policy))

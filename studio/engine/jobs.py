@@ -26,7 +26,7 @@ from studio.engine.branches import branch_of, snapshot_of, snapshots_of
 from studio.engine.caps import Caps
 from studio.engine.dispatch import Dispatch
 from studio.engine.events import EventLog
-from studio.engine.hosts import Host
+from studio.engine.hosts import Hosts
 from studio.engine.job import ENDED, LIVE, Job, NotFound, Numbered, Place
 from studio.engine.presence import Presence
 from studio.engine.recovery import STOPPED
@@ -41,8 +41,9 @@ from studio.store.database import Database
 
 Batch: TypeAlias = list[Numbered]
 
-#: an administrator's choice, by this name
+#: an administrator's choices, by these names: whether the studio begins nothing more, and which devices do not
 DRAIN = "drain"
+DRAINED = "drained"
 
 
 class JobService:
@@ -54,7 +55,7 @@ class JobService:
         database: Database,
         library: Library,
         catalog: Catalog,
-        host: Host,
+        hosts: Hosts,
         caps: Caps,
         moderation: Moderation,
     ) -> None:
@@ -66,7 +67,7 @@ class JobService:
         self._log = EventLog(database)
         self._term = Term(database)
         self._rows = JobRows(database, self._log, self._term)
-        self._dispatch = Dispatch(settings, self._rows, self._log, host, caps, moderation)
+        self._dispatch = Dispatch(settings, self._rows, self._log, hosts, caps, moderation)
         self._choices = Choices(database)
         self._presence = Presence(self._page_closed)
         self._asking = threading.Lock()  # so that two requests at once do not both take the last of a cap
@@ -75,6 +76,7 @@ class JobService:
         """Takes up what the last run left and starts the engine."""
         self._term.begin()
         self._dispatch.drain(bool((self._choices.get(DRAIN) or {}).get("on")))
+        self._dispatch.drained |= self._drained()
         self._dispatch.start()
         for job in self._dispatch.queue():
             if job.ends_with_page:
@@ -250,6 +252,14 @@ class JobService:
         """Takes no new jobs and begins none, for maintenance, also after a restart; or takes them again."""
         self._choices.set(DRAIN, {"on": on})
         self._dispatch.drain(on)
+
+    def drain_device(self, name: str, on: bool) -> None:
+        """The same of one device, while others go on. Raises ``StudioError`` where there is none of that name."""
+        self._dispatch.drain_device(name, on)
+        self._choices.set(DRAINED, {"names": sorted(self._drained() - {name} | ({name} if on else set()))})
+
+    def _drained(self) -> set[str]:
+        return set((self._choices.get(DRAINED) or {}).get("names", ()))
 
     def queue(self) -> Sequence[Job]:
         """Everybody's waiting jobs, in the order in which they would begin."""

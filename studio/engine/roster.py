@@ -1,12 +1,13 @@
-"""Who waits and who is with the engine at this moment: places, caps and fairness put together, in memory.
+"""Who waits and who is with a device at this moment: places, caps and fairness put together, in memory.
 
-Knows jobs, what their owners have used and what the engine last said. Does not know rows, messages or threads: whoever
-calls holds a lock. Each class, interactive and training, has places of its own.
+Knows jobs, what their owners have used on all devices together and what each device last said. Does not know rows or
+threads: whoever calls holds a lock. On each device each class, interactive and training, has places of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -16,19 +17,22 @@ from pipelines.errors import Busy
 from pipelines.registry import registration
 from studio.engine.caps import Caps
 from studio.engine.estimates import UNKNOWN, Estimates
+from studio.engine.fleet import Device, Fleet
 from studio.engine.job import ErrorSentence, Job, Place
 from studio.engine.line import Waiting, choose, order, seconds_for, work_before
 from studio.engine.messages import Vitals
-from studio.engine.status import Running, glance
+from studio.engine.placement import Load, device_for, open_to
+from studio.engine.status import EngineStatus, Running, glance
 from studio.engine.usage import Usage
 from studio.settings import Settings
 
 
 @dataclass(eq=False)
 class Inside:
-    """A job that is with the engine. ``seen`` are its latest figures, ``stopped`` why it was told to stop."""
+    """A job that is with ``device``. ``seen`` are its latest figures, ``stopped`` why it was told to stop."""
 
     job: Job
+    device: str
     paused: bool = False
     seen: dict[str, Any] = field(default_factory=dict)
     stopped: ErrorSentence | None = None
@@ -40,36 +44,36 @@ def interactive(job: Job) -> bool:
 
 
 class Roster:
-    """``queue`` in the order of coming, ``inside`` by job."""
+    """``queue`` in the order of coming, ``inside`` by job, ``fleet`` the devices."""
 
-    def __init__(self, settings: Settings, caps: Caps) -> None:
+    def __init__(self, settings: Settings, caps: Caps, fleet: Fleet) -> None:
         self._settings = settings
         self._caps = caps
+        self.fleet = fleet
         self._passed: dict[str, float] = {}  # device seconds of others that went before because their model was loaded
         self.queue: list[Job] = []
         self.inside: dict[str, Inside] = {}
-        self.vitals = Vitals(0, (), None, {})
         self.estimates = Estimates()
         self.usage = Usage()
 
     # ------------------------------------------------------------------------------ coming and going
 
-    def begin(self, job: Job) -> None:
-        """The job goes to the engine."""
+    def begin(self, job: Job, device: str) -> None:
+        """The job goes to a device."""
         self.queue.remove(job)
         self._passed.pop(job.id, None)
-        self.inside[job.id] = Inside(job)
+        self.inside[job.id] = Inside(job, device)
         self.usage.begins(job)
 
     def end(self, job_id: str, seconds: float) -> None:
-        """The job is not with the engine any more, and has used ``seconds`` in all."""
+        """The job is not with a device any more, and has used ``seconds`` in all."""
         gone = self.inside.pop(job_id)
         self.usage.book(gone.job, seconds)
         self.usage.ends(job_id)
 
-    def hear(self, vitals: Vitals) -> None:
+    def hear(self, device: Device, vitals: Vitals) -> None:
         """Charges owners for what their jobs have used since the last time."""
-        self.vitals = vitals
+        device.vitals = vitals
         for job_id, seconds in vitals.device_seconds.items():
             if job_id in self.inside:
                 self.usage.book(self.inside[job_id].job, seconds)
@@ -80,18 +84,38 @@ class Roster:
 
     def device_seconds(self, job: Job) -> float:
         """Up to the last second, also while the job runs."""
-        return max(job.device_seconds, self.vitals.device_seconds.get(job.id, 0.0))
+        return max(job.device_seconds, self.fleet.seconds(job.id))
 
     # ------------------------------------------------------------------------------------- who is next
 
-    def next(self, of_class: bool) -> Job | None:
-        """Who has the next free place of a class, None where there is none or nobody may have it."""
-        if len(self._of_class(of_class)) >= self._places(of_class):
+    def next(self, of_class: bool) -> tuple[Job, str] | None:
+        """Who has the next free place of a class and on which device; None where there is none, or for nobody."""
+        if not self.queue:
             return None
+        rooms = open_to(self._loads(), of_class, self._places(of_class))
         line = {job.id: job for job in self.queue if interactive(job) == of_class and self._may_begin(job)}
-        if not line:
+        if not rooms or not line:
             return None
-        return line[choose(self._ordered(of_class, line.values()), self._passed, self._settings.loaded_credit).job_id]
+        loaded = frozenset[str]().union(*(room.models for room in rooms))
+        ordered = self._ordered(of_class, line.values(), loaded)
+        credit = self._settings.loaded_credit
+        job = line[choose(ordered, self._passed, credit).job_id]
+        return job, device_for(of_class, job.model, rooms, credit)
+
+    def _loads(self) -> list[Load]:
+        """What each device has to do."""
+        inside: dict[str, list[Job]] = {device.name: [] for device in self.fleet}
+        models: dict[str, set[str]] = {device.name: {"", *device.models} for device in self.fleet}
+        for one in self.inside.values():
+            models[one.device].add(one.job.model)
+            if not one.paused:
+                inside[one.device].append(one.job)
+        return [self._load(device, inside[device.name], frozenset(models[device.name])) for device in self.fleet]
+
+    def _load(self, device: Device, jobs: list[Job], models: frozenset[str]) -> Load:
+        asked = [job for job in jobs if interactive(job)]
+        work = sum(map(self._expected, asked))
+        return Load(device.name, device.takes, models, len(asked), len(jobs) - len(asked), work)
 
     def used_up(self, job: Job) -> bool:
         """Whether a training's owner has no device minutes left. What somebody waits for in front of the page ends."""
@@ -99,7 +123,7 @@ class Roster:
 
     def _may_begin(self, job: Job) -> bool:
         """A cap may hold a job back; and nobody has the last free place too, so that whoever comes need not wait."""
-        mine, places = self._running_of(job.owner), self._places(True)
+        mine, places = self._running_of(job.owner), self._places(True) * self._devices
         if interactive(job) and places > 1 and sum(map(interactive, mine)) >= places - 1:
             return False
         return self._held(job) is None
@@ -118,22 +142,31 @@ class Roster:
     def _running_of(self, owner: str) -> list[Job]:
         return [one.job for one in self.inside.values() if one.job.owner == owner and not one.paused]
 
+    @property
+    def _devices(self) -> int:
+        """How many devices share the work; one is taken to come where there is none yet."""
+        return max(1, self.fleet.taking)
+
     def _places(self, of_class: bool) -> int:
+        """Of a class on each device."""
         return self._settings.running if of_class else max(1, self._settings.running // 2)
 
     def _of_class(self, of_class: bool) -> list[Job]:
-        """The jobs of a class that are with the engine and not paused."""
+        """The jobs of a class that are with a device and not paused."""
         return [one.job for one in self.inside.values() if interactive(one.job) == of_class and not one.paused]
 
-    def _ordered(self, of_class: bool, jobs: Iterable[Job]) -> list[Waiting]:
+    def _ordered(self, of_class: bool, jobs: Iterable[Job], loaded: Collection[str]) -> list[Waiting]:
         """Jobs in the order in which they would go. Owners are charged what they have used lately, and what the jobs
-        they have running are expected to use yet."""
+        they have running are expected to use yet. ``loaded`` models need not be loaded any more."""
         charges = self.usage.lately()
         for job in self._of_class(of_class):
-            left = self._left(job)
-            charges[job.owner] = charges.get(job.owner, 0.0) + (UNKNOWN if left is None else left)
-        loaded = {"", *(model for model, _ in self.vitals.resident), *(one.job.model for one in self.inside.values())}
+            charges[job.owner] = charges.get(job.owner, 0.0) + self._expected(job)
         return order((self._waiting(job, job.model in loaded) for job in jobs), charges)
+
+    def _expected(self, job: Job) -> float:
+        """Device seconds that a job inside is put down for from now on."""
+        left = self._left(job)
+        return UNKNOWN if left is None else left
 
     def _waiting(self, job: Job, loaded: bool) -> Waiting:
         expected = self.estimates.expected(job)
@@ -144,7 +177,7 @@ class Roster:
     def ordered(self, of_class: bool) -> list[Job]:
         """What waits of a class, in the order in which it would go."""
         jobs = {job.id: job for job in self.queue if interactive(job) == of_class}
-        return [jobs[one.job_id] for one in self._ordered(of_class, jobs.values())]
+        return [jobs[one.job_id] for one in self._ordered(of_class, jobs.values(), ())]
 
     def place(self, job_id: str) -> Place | None:
         """Where a queued job stands among its class, None where it is not queued."""
@@ -158,7 +191,7 @@ class Roster:
 
     def _seconds_until(self, of_class: bool, ahead: Sequence[Job]) -> float | None:
         """How long until a job begins that has ``ahead`` before it; None where nothing can be said."""
-        inside, places = self._of_class(of_class), self._places(of_class)
+        inside, places = self._of_class(of_class), self._places(of_class) * self._devices
         if len(inside) + len(ahead) < places:
             return 0.0
         running, waiting = _known(map(self._left, inside)), _known(map(self.estimates.expected, ahead))
@@ -166,17 +199,25 @@ class Roster:
             return None
         others = _known(map(self._left, self._of_class(not of_class)))
         share = self._settings.training_share
-        work = work_before(running, waiting, places)
-        return seconds_for(work, inf if others is None else sum(others), 1 - share if of_class else share)
+        work = work_before(running, waiting, places) / self._devices
+        rivals = inf if others is None else sum(others) / self._devices
+        return seconds_for(work, rivals, 1 - share if of_class else share)
 
     def _left(self, job: Job) -> float | None:
         return self.estimates.left(job, self.device_seconds(job), self.inside[job.id].seen)
 
     def running(self) -> tuple[Running, ...]:
-        """Everything that is with the engine, for the status strip."""
+        """Everything that is with a device, for the status strip."""
         return tuple(
-            Running.of(one.job, one.paused, one.seen, self.vitals.holder == one.job.id) for one in self.inside.values()
+            Running.of(one.job, one.paused, one.seen, self.fleet.holds(one.job.id), one.device)
+            for one in self.inside.values()
         )
+
+    def status(self, draining: bool) -> EngineStatus:
+        """All devices, what runs and how much waits."""
+        inside = Counter(one.device for one in self.inside.values())
+        devices = [device.status(inside[device.name]) for device in self.fleet]
+        return EngineStatus.of(devices, self.running(), len(self.queue), draining)
 
 
 def _known(seconds: Iterable[float | None]) -> list[float] | None:

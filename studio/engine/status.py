@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,9 +24,11 @@ class Running:
     unit: str
     holds: bool
     seconds_left: float | None
+    #: the name of the device it is in
+    device: str = ""
 
     @classmethod
-    def of(cls, job: Job, paused: bool, seen: Mapping[str, Any], holds: bool) -> Self:
+    def of(cls, job: Job, paused: bool, seen: Mapping[str, Any], holds: bool, device: str = "") -> Self:
         """``seen``: what ``glance`` has found in its events so far."""
         total = seen.get("total")
         return cls(
@@ -41,6 +43,7 @@ class Running:
             unit=str(seen.get("unit", "")),
             holds=holds,
             seconds_left=seen.get("left"),
+            device=device,
         )
 
 
@@ -58,8 +61,31 @@ def glance(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
+class DeviceStatus:
+    """One device. ``worker`` is starting, ready, restarting or closed; fields from ``device`` on are empty until it is
+    ready. ``running`` jobs are inside, ``busy``: one of them has the device. ``draining``: it begins nothing more.
+    """
+
+    name: str
+    node: str
+    worker: str
+    device: str
+    kind: str
+    reason: str
+    memory_used: int
+    memory_total: int
+    resident: tuple[tuple[str, int], ...]
+    running: int
+    busy: bool
+    draining: bool
+
+
+@dataclass(frozen=True)
 class EngineStatus:
-    """``worker`` is starting, ready, restarting or closed; device fields are empty until it is ready."""
+    """Of all devices together. ``worker`` is that of the device that is furthest: ready as soon as one is.
+
+    ``device``, its kind and the reason are those of the first that is ready, empty before; bytes are summed.
+    """
 
     worker: str
     device: str
@@ -72,3 +98,29 @@ class EngineStatus:
     queued: int
     #: begins nothing more, for maintenance
     draining: bool = False
+    devices: tuple[DeviceStatus, ...] = ()
+
+    @classmethod
+    def of(
+        cls, devices: Sequence[DeviceStatus], running: tuple[Running, ...], queued: int, draining: bool
+    ) -> EngineStatus:
+        """Of the devices' numbers."""
+        first = next((one for one in devices if one.worker == "ready" and one.device), None)
+        leading = first or next(iter(devices), None)
+        resident: dict[str, int] = {}
+        for one in devices:
+            for model, size in one.resident:
+                resident[model] = resident.get(model, 0) + size
+        return cls(
+            worker=leading.worker if leading else "starting",
+            device=first.device if first else "",
+            device_kind=first.kind if first else "",
+            device_reason=first.reason if first else "",
+            memory_used=sum(one.memory_used for one in devices),
+            memory_total=sum(one.memory_total for one in devices),
+            resident=tuple(resident.items()),
+            running=running,
+            queued=queued,
+            draining=draining,
+            devices=tuple(devices),
+        )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import StudioError
 from studio.accounts.person import Person
-from studio.engine.status import EngineStatus
+from studio.engine.status import DeviceStatus, EngineStatus
 from studio.settings import RoleCaps
 from studio.tabs.models import model_titles
 from studio.tabs.section import Section
@@ -39,6 +39,7 @@ class Devices(Section):
             "memory_used": now.memory_used,
             "memory_total": now.memory_total,
             "draining": now.draining,
+            "devices": [_device(one) for one in now.devices],
             "models": _models(now),
             "running": self._running(now, names),
             "queue": self._queue(names),
@@ -57,6 +58,9 @@ class Devices(Section):
             case {"action": "drain", "on": bool(on)}:
                 self.studio.jobs.drain(on)
                 self._note(by, "drain.begun" if on else "drain.over", "")
+            case {"action": "drain_device", "device": str(device), "on": bool(on)}:
+                self.studio.jobs.drain_device(device, on)
+                self._note(by, "device.drained" if on else "device.undrained", device)
             case {"action": "caps", "role": str(role), "values": dict(values)}:
                 caps = self.studio.caps.change(role, values)
                 self._note(by, "caps.changed", f"{role}: {_words(caps)}")
@@ -89,6 +93,7 @@ class Devices(Section):
                 "share": job.done / job.total if job.total else None,
                 "left": job.seconds_left,
                 "holds": job.holds,
+                "device": job.device,
             }
             for job in now.running
         ]
@@ -114,6 +119,20 @@ class Devices(Section):
                 row = rows.setdefault((who, model), {"who": who, "model": model, "today": 0.0, "week": 0.0})
                 row[span] += seconds
         return sorted(rows.values(), key=lambda row: -row["week"])
+
+
+def _device(one: DeviceStatus) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "node": one.node,
+        "worker": one.worker,
+        "device": one.device,
+        "memory_used": one.memory_used,
+        "memory_total": one.memory_total,
+        "models": [model for model, _ in one.resident],
+        "running": one.running,
+        "draining": one.draining,
+    }
 
 
 def _models(now: EngineStatus) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from typing import Any
 from pipelines.errors import StudioError
 from studio.engine.job import ENDED
 from studio.services import Studio, open_studio
-from tests.studios import settings, small_training
+from tests.studios import only_host, settings, small_training
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = ("ann", "bob")
@@ -46,8 +46,8 @@ class Driver:
 
     def worker(self) -> int | None:
         """The worker's process, None while it is being started again."""
-        ready = self.studio.host.state == "ready"
-        return self.studio.host.pid if ready else None  # type: ignore[attr-defined,no-any-return]
+        ready = only_host(self.studio).state == "ready"
+        return only_host(self.studio).pid if ready else None
 
     def look(self) -> list[dict[str, Any]]:
         """Every job there is, with its events and its files as they lie on the disk."""

@@ -15,7 +15,7 @@ import pytest
 
 from studio.engine.job import Job, Numbered
 from studio.services import Studio
-from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
+from tests.studios import OWNER, endless_training, follow, only_host, open_in, small_training, wait_for, wait_state
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ def steps_of(studio: Studio, job_id: str, after: int = 0) -> list[int]:
 
 
 def kill_worker(studio: Studio, how: signal.Signals = signal.SIGKILL) -> int:
-    pid: int = studio.host.pid  # type: ignore[attr-defined]
+    pid: int = only_host(studio).pid
     os.kill(pid, how)
     return pid
 
@@ -61,7 +61,7 @@ def test_a_training_whose_worker_was_killed_says_so_and_goes_on_from_its_checkpo
     told = next(event.data for event in events if event.kind == "state" and event.data["state"] == "queued")
     assert "goes on from its last checkpoint by itself" in told["error"]["text"]
     assert any(event.kind == "mark" and event.data["key"] == "resumed" for event in events)
-    assert studio.host.pid != killed  # type: ignore[attr-defined]
+    assert only_host(studio).pid != killed
     studio.jobs.finish(OWNER, job.id)
     done = wait_state(studio, job, "done")
     assert done.attempt == 2
@@ -120,7 +120,7 @@ done = studio.jobs.submit(OWNER, "training", small_training(seed=9))
 wait_state(studio, done, "done")
 running = studio.jobs.submit(OWNER, "training", endless_training())
 queued = studio.jobs.submit(OWNER, "training", small_training(seed=5))
-print(done.id, running.id, queued.id, studio.host.pid, flush=True)
+print(done.id, running.id, queued.id, only_host(studio).pid, flush=True)
 time.sleep(600)
 """
 

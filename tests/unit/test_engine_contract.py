@@ -14,7 +14,7 @@ from studio.engine.job import NotFound, Numbered
 from studio.engine.residency import Ledger
 from studio.library.recipe import extract
 from studio.services import Studio
-from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
+from tests.studios import OWNER, endless_training, follow, only_host, open_in, small_training, wait_for, wait_state
 
 
 @pytest.fixture(scope="module", params=["inline", "process", "process on postgresql"])
@@ -336,7 +336,7 @@ def test_the_device_is_free_before_what_a_stopped_job_held_is_swept_up(
 ) -> None:
     studio = open_in(tmp_path)
     holders: list[str | None] = []
-    lease = studio.host._engine._lease  # type: ignore[attr-defined]
+    lease = only_host(studio)._engine._lease
     monkeypatch.setattr(Ledger, "collect", lambda _ledger: holders.append(lease.holder))
     job = studio.jobs.submit(OWNER, "training", endless_training())
     follow(studio, job, stop=lambda event: event.kind == "metrics")

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from studio.engine.caps import Caps
+from studio.engine.fleet import Device, Fleet
+from studio.engine.hosts.inline import InlineHost
 from studio.engine.job import Job
-from studio.engine.messages import Vitals
+from studio.engine.messages import Ready, Vitals
+from studio.engine.options import EngineOptions
 from studio.engine.roster import Roster
 from studio.engine.usage import Usage
 from studio.settings import Caps as CapSettings
@@ -20,6 +23,7 @@ from tests.unit.test_caps import Nothing
 from tests.unit.test_turns import Clock
 
 NUMBERS = itertools.count()
+READY = Ready("CPU", "cpu", "float32", "a test", 1, 1)
 
 
 @pytest.fixture
@@ -27,9 +31,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def roster(clock: Clock, **changes: Any) -> Roster:
+def roster(clock: Clock, devices: int = 1, **changes: Any) -> Roster:
     settings = Settings(_env_file=None, data=Path("nowhere"), **changes)
-    made = Roster(settings, Caps(settings.caps, Nothing(), lambda owner: "member"))
+    fleet = Fleet()
+    for number in range(devices):
+        fleet.add(Device(str(number + 1), "here", InlineHost(EngineOptions(Path("nowhere"))), READY))
+    made = Roster(settings, Caps(settings.caps, Nothing(), lambda owner: "member"), fleet)
     made.usage = Usage(clock)
     made.estimates.learn(job("anybody", "sample"), 4.0)
     made.estimates.learn(job("anybody", "text", model="loaded"), 2.0)
@@ -45,13 +52,18 @@ def ask(line: Roster, *jobs: Job) -> None:
     line.queue += jobs
 
 
+def hear(line: Roster, vitals: Vitals) -> None:
+    """The first device says how it is."""
+    line.hear(next(iter(line.fleet)), vitals)
+
+
 def fill(line: Roster) -> list[str]:
     """Hands over all that may go; whose jobs went."""
     gone = []
     for of_class in (True, False):
         while (following := line.next(of_class)) is not None:
-            line.begin(following)
-            gone.append(following.owner)
+            line.begin(*following)
+            gone.append(following[0].owner)
     return gone
 
 
@@ -83,7 +95,7 @@ def test_whoever_used_much_lately_waits_longer_and_is_forgiven_with_time(clock: 
 
 def test_a_loaded_model_goes_first_within_its_credit(clock: Clock) -> None:
     line = roster(clock, running=1, loaded_credit=3)
-    line.hear(Vitals(1, (("loaded", 1),), None, {}))
+    hear(line, Vitals(1, (("loaded", 1),), None, {}))
     ask(line, job("bob", "text", model="other"), *(job("ann", "text", model="loaded") for _ in range(3)))
     gone = []
     for _ in range(4):
@@ -104,7 +116,7 @@ def test_an_estimate_knows_what_is_left_of_those_inside_and_what_goes_before(clo
     fill(line)
     assert [line.place(one.id).ahead_seconds for one in line.ordered(True)] == [8, 8]  # type: ignore[union-attr]
     first, second = line.inside
-    line.hear(Vitals(0, (), first, {first: 3.0, second: 1.0}))
+    hear(line, Vitals(0, (), first, {first: 3.0, second: 1.0}))
     carl, dora = line.ordered(True)
     assert line.place(carl.id).ahead_seconds == 2  # type: ignore[union-attr]
     assert line.place(dora.id).ahead_seconds == 6  # type: ignore[union-attr]
@@ -134,7 +146,7 @@ def test_a_job_that_takes_longer_than_usual_is_not_said_to_end_at_once(clock: Cl
     ask(line, job("ann"), job("bob"))
     fill(line)
     inside = next(iter(line.inside))
-    line.hear(Vitals(0, (), inside, {inside: 40.0}))
+    hear(line, Vitals(0, (), inside, {inside: 40.0}))
     assert line.place(line.queue[0].id).ahead_seconds == 10  # type: ignore[union-attr]
 
 
@@ -155,7 +167,7 @@ def waits(first_come: bool, hog: int, clock: Clock) -> list[float]:
             asked[line.queue[-1].id] = clock.now
         if first_come:
             while line.queue and len(line.inside) < 4:
-                line.begin(line.queue[0])
+                line.begin(line.queue[0], "1")
         fill(line)
         for name in line.inside:
             left.setdefault(name, 2.0)

@@ -7,6 +7,7 @@ with one end of a socket pair, so it imports nothing of the page; when our end c
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import signal
 import socket
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 
 from studio.engine.hosts import Loss
@@ -31,10 +32,16 @@ POLL_SECONDS = 1.0
 
 
 class ProcessHost:
-    """A ``Host`` that keeps one worker process alive. One that gives no sign of life for ``hang_seconds`` is killed."""
+    """A ``Host`` that keeps one worker process alive. One that gives no sign of life for ``hang_seconds`` is killed.
 
-    def __init__(self, options: EngineOptions, hang_seconds: float = 0) -> None:
+    ``environment``: variables that the worker has besides ours, such as the one that says which GPU it sees.
+    """
+
+    def __init__(
+        self, options: EngineOptions, hang_seconds: float = 0, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._options = options
+        self._environment = dict(environment or {})
         self._hang_seconds = hang_seconds
         self._closing = threading.Event()
         self._sending = threading.Lock()
@@ -100,7 +107,8 @@ class ProcessHost:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "studio.engine.hosts.worker", str(theirs.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT)
+            environment = {**os.environ, **self._environment}
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT, env=environment)
         connection = Connection(ours.detach())
         connection.send(self._options)
         with self._sending:
