@@ -1,159 +1,129 @@
-// Paint over a part of a picture, with mouse, pen or finger. What is painted travels as a black and white PNG in the
-// widget's own value, so it is always the one that is seen when something is made.
+// Paint over a part of a picture, with mouse, pen, finger or keys. What is painted travels as a PNG in the widget's own
+// value, so it is always the one that is seen when something is made.
 
-import {button, el, icon} from "./dom.js";
+import {button, el} from "./dom.js";
+import {Mask, REGIONS} from "./mask.js";
 import {t} from "./words.js";
 
-const UNDONE = 20; // steps back
-const COLOUR = "#0f8f86";
+const EDGE = 1024; // pixels of a mask's longer side
 
-/** A canvas over a picture. `changed` is told of each finished stroke. */
-class Mask {
-  constructor(changed) {
-    this.canvas = el("canvas.brush-canvas", {tabindex: 0, role: "img"});
-    this.context = this.canvas.getContext("2d", {willReadFrequently: true});
-    this.changed = changed;
-    this.before = [];
-    this.erasing = false;
-    this.share = 0.08; // the brush's diameter, of the longer side
-  }
+let photo = null, regions = false; // a brush that is folded comes into the page later than either
+document.addEventListener("atelier-photo", ({detail}) => { photo = detail; });
+document.addEventListener("atelier-regions", ({detail}) => { regions = detail; });
 
-  begin(width, height) {
-    this.canvas.width = width;
-    this.canvas.height = height;
-    this.before = [];
-  }
-
-  get diameter() { return Math.max(2, this.share * Math.max(this.canvas.width, this.canvas.height)); }
-
-  get empty() { return !this.context.getImageData(0, 0, this.canvas.width, this.canvas.height).data.some((value) => value); }
-
-  remember() {
-    this.before.push(this.context.getImageData(0, 0, this.canvas.width, this.canvas.height));
-    if (this.before.length > UNDONE) this.before.shift();
-  }
-
-  undo() {
-    const last = this.before.pop();
-    if (last) this.context.putImageData(last, 0, 0);
-    this.changed();
-  }
-
-  stroke(from, to) {
-    const {context} = this;
-    context.globalCompositeOperation = this.erasing ? "destination-out" : "source-over";
-    context.strokeStyle = COLOUR;
-    context.lineWidth = this.diameter;
-    context.lineCap = context.lineJoin = "round";
-    context.beginPath();
-    context.moveTo(from.x, from.y);
-    context.lineTo(to.x, to.y);
-    context.stroke();
-    context.globalCompositeOperation = "source-over";
-  }
-
-  fill(mode) {
-    const {context, canvas} = this;
-    this.remember();
-    context.globalCompositeOperation = mode;
-    context.fillStyle = COLOUR;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.globalCompositeOperation = "source-over";
-    this.changed();
-  }
-
-  clear() { this.fill("destination-out"); }
-
-  invert() { this.fill("xor"); }
-
-  /** White where it is painted, black elsewhere; empty where nothing is. */
-  png() {
-    if (this.empty) return "";
-    const sheet = el("canvas", {width: this.canvas.width, height: this.canvas.height});
-    const context = sheet.getContext("2d");
-    context.drawImage(this.canvas, 0, 0);
-    context.globalCompositeOperation = "source-in";
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, sheet.width, sheet.height);
-    context.globalCompositeOperation = "destination-over";
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, sheet.width, sheet.height);
-    return sheet.toDataURL("image/png");
-  }
-
-  /** Takes a black and white picture back in. */
-  async take(url) {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const {context, canvas} = this;
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
-    for (let at = 0; at < pixels.data.length; at += 4) pixels.data[at + 3] = pixels.data[at];
-    context.putImageData(pixels, 0, 0);
-    context.globalCompositeOperation = "source-in";
-    context.fillStyle = COLOUR;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.globalCompositeOperation = "source-over";
-  }
+/** The ring that shows where the brush is and how large. */
+function ringOf(mask) {
+  const ring = el("span.brush-ring", {hidden: true, "aria-hidden": "true"});
+  const show = (at) => {
+    const frame = mask.canvas.getBoundingClientRect(), scale = frame.width / mask.canvas.width;
+    ring.style.cssText = `width:${mask.diameter * scale}px;height:${mask.diameter * scale}px;left:${at.x * scale}px;top:${at.y * scale}px`;
+    ring.hidden = false;
+  };
+  return {ring, show, hide: () => { ring.hidden = true; }};
 }
 
-/** Mouse, pen and finger on the canvas, and the ring that shows how large the brush is. */
-function painting(mask, ring) {
+/** Mouse, pen and finger on the canvas. */
+function pointing(mask, {show, hide}) {
   const {canvas} = mask;
   let last = null;
   const place = (event) => {
     const frame = canvas.getBoundingClientRect();
     return {x: ((event.clientX - frame.left) / frame.width) * canvas.width, y: ((event.clientY - frame.top) / frame.height) * canvas.height};
   };
-  const show = (event) => {
-    const frame = canvas.getBoundingClientRect();
-    const size = (mask.diameter / canvas.width) * frame.width;
-    ring.style.cssText = `width:${size}px;height:${size}px;left:${event.clientX - frame.left}px;top:${event.clientY - frame.top}px`;
-    ring.hidden = event.pointerType === "touch";
-  };
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
+    if (event.button || !event.isPrimary) return;
     event.preventDefault();
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({preventScroll: true});
-    mask.remember();
     last = place(event);
-    mask.stroke(last, last);
+    mask.lower(last);
   });
   canvas.addEventListener("pointermove", (event) => {
-    show(event);
-    if (!last) return;
-    for (const one of event.getCoalescedEvents?.() ?? [event]) {
+    if (event.pointerType === "touch") hide();
+    else show(place(event));
+    if (!last || !event.isPrimary) return;
+    const moves = event.getCoalescedEvents?.() ?? [];
+    for (const one of moves.length ? moves : [event]) {
       const next = place(one);
       mask.stroke(last, next);
       last = next;
     }
   });
-  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => {
-    if (last) mask.changed();
+  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => {
+    if (!event.isPrimary) return;
+    if (last) mask.lift();
     last = null;
   });
-  canvas.addEventListener("pointerleave", () => { ring.hidden = true; });
-  canvas.addEventListener("keydown", (event) => {
-    if (event.key === "z" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); mask.undo(); }
-  });
+  canvas.addEventListener("pointerleave", hide);
 }
 
-/** Brush or eraser, its size, and what is done to all of it at once. */
+/** Arrows move the brush, space lowers and lifts it; letters do what the buttons do. */
+function typing(mask, {ring, show, hide}, acts) {
+  const {canvas} = mask;
+  const arrows = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+  let at = null, down = false;
+  const lift = () => {
+    if (down) mask.lift();
+    down = false;
+    delete ring.dataset.down;
+  };
+  const move = ([x, y], far) => {
+    const step = Math.max(2, mask.diameter * (far ? 1 : 0.25)), inside = (value, most) => Math.min(most, Math.max(0, value));
+    const next = {x: inside(at.x + x * step, canvas.width), y: inside(at.y + y * step, canvas.height)};
+    if (down) mask.stroke(at, next);
+    at = next;
+  };
+  canvas.addEventListener("keydown", (event) => {
+    const held = event.ctrlKey || event.metaKey;
+    const act = held ? (event.key === "z" ? acts.undo : null) : {e: acts.erase, i: acts.invert, "[": () => acts.size(-1), "]": () => acts.size(1)}[event.key];
+    if (!act && (held || !(event.key in arrows || event.key === " "))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    at ??= {x: canvas.width / 2, y: canvas.height / 2};
+    if (act) act();
+    else if (event.key in arrows) move(arrows[event.key], event.shiftKey);
+    else if (down) lift();
+    else {
+      down = true;
+      ring.dataset.down = "";
+      mask.lower(at);
+    }
+    show(at);
+  });
+  canvas.addEventListener("blur", () => { lift(); hide(); });
+}
+
+/** A row of choices of which one is taken. */
+function picks(label, kind, all, choose) {
+  const buttons = all.map(({name, words, ...look}, index) => el(`button.${kind}`, {type: "button", role: "radio", "aria-checked": String(!index), "aria-label": name, title: name, onclick: () => take(index), ...look}, words));
+  const take = (index) => {
+    buttons.forEach((one, place) => one.setAttribute("aria-checked", String(place === index)));
+    choose(index);
+  };
+  return {row: el(`div.${kind}s`, {role: "radiogroup", "aria-label": label}, buttons), take};
+}
+
+/** Brush or eraser, its size and edge, the regions' colours, and what is done to all of it at once. */
 function tools(mask, id, larger) {
-  const pick = (erasing, words) => el("button.brush-pick", {type: "button", role: "radio", "aria-checked": String(!erasing), onclick: (event) => {
-    mask.erasing = erasing;
-    for (const one of event.currentTarget.parentElement.children) one.setAttribute("aria-checked", String(one === event.currentTarget));
-  }}, words);
-  const size = el("input", {type: "range", min: 1, max: 40, value: 100 * mask.share, id: `${id}-size`, oninput: () => { mask.share = size.value / 100; }});
-  const small = (words, name, act, glyph) => button(words, {class: "btn btn-quiet btn-small", id: `${id}-${name}`, onclick: act}, glyph);
-  return el("div.brush-tools", {},
-    el("div.brush-row", {}, el("div.brush-picks", {role: "radiogroup", "aria-label": t("brush.tool")}, pick(false, t("brush.paint")), pick(true, t("brush.erase"))),
-      el("label.brush-size", {}, el("span", {}, t("brush.size")), size)),
-    el("div.brush-row", {}, small(t("brush.undo"), "undo", () => mask.undo(), "reset"), small(t("brush.invert"), "invert", () => mask.invert()),
-      small(t("brush.clear"), "clear", () => mask.clear()), small(t("brush.larger"), "larger", larger)));
+  const tool = picks(t("brush.tool"), "brush-pick", [{name: t("brush.paint"), words: t("brush.paint")}, {name: t("brush.erase"), words: t("brush.erase"), id: `${id}-erase`}], (index) => { mask.erasing = index === 1; });
+  const slider = (name, low, high, value, set) => {
+    const input = el("input", {type: "range", min: low, max: high, value, id: `${id}-${name}`, title: t(`brush.${name}.more`), oninput: () => set(input.value / 100)});
+    return {input, label: el("label.brush-size", {}, el("span", {}, t(`brush.${name}`)), input)};
+  };
+  const size = slider("size", 1, 40, 100 * mask.share, (value) => { mask.share = value; });
+  const soft = slider("soft", 0, 100, 0, (value) => { mask.soft = value; });
+  const small = (name, act, glyph) => button(t(`brush.${name}`), {class: "btn btn-quiet btn-small", id: `${id}-${name}`, onclick: act}, glyph);
+  const colours = picks(t("brush.colors"), "brush-colour", REGIONS.map((colour, index) => ({name: t("brush.color", {number: index + 1}), style: `--color:${colour}`})), (index) => {
+    mask.colour = REGIONS[index];
+    tool.take(0);
+  });
+  const acts = {
+    undo: () => mask.undo(), invert: () => mask.invert(), erase: () => tool.take(mask.erasing ? 0 : 1),
+    size: (steps) => { size.input.value = Number(size.input.value) + 2 * steps; mask.share = size.input.value / 100; },
+  };
+  const all = el("div.brush-tools", {}, el("div.brush-row", {}, tool.row, colours.row), el("div.brush-row", {}, size.label, soft.label),
+    el("div.brush-row", {}, small("undo", acts.undo, "reset"), small("invert", acts.invert), small("clear", () => mask.clear()), small("larger", larger)));
+  return {all, acts, colours: colours.row};
 }
 
 /** Opens `board` in a window of its own, and puts it back where it was when that is closed. */
@@ -166,39 +136,49 @@ function enlarge(board, home) {
 }
 
 export function brush(element, props, trigger, watch, fixed) {
-  const box = element.querySelector(".widget");
+  const box = element.querySelector(".widget"), home = el("div.brush-home");
   const picture = el("img", {alt: "", draggable: "false"});
-  const ring = el("span.brush-ring", {hidden: true, "aria-hidden": "true"});
   const hint = el("p.brush-hint", {}, t(fixed.hint ?? "brush.hint"));
+  let shown = "", painted = "";
   const mask = new Mask(() => {
-    const png = mask.png();
-    hint.hidden = Boolean(png);
-    props.value = {...props.value, mask: png};
+    painted = mask.png();
+    hint.hidden = Boolean(painted);
+    props.value = {...props.value, mask: painted};
     if (fixed.tells) trigger("select");
-  });
-  const home = el("div.brush-home");
-  const board = el("div.brush-board", {}, el("div.brush-stack", {}, picture, mask.canvas, ring), tools(mask, fixed.id, () => { if (board.parentElement === home) enlarge(board, home); }), hint);
+  }, fixed.regions);
+  mask.canvas.setAttribute("aria-label", `${t("brush.label")}. ${t("brush.keys")}`);
+  const ring = ringOf(mask), used = tools(mask, fixed.id, () => { if (board.parentElement === home) enlarge(board, home); });
+  const board = el("div.brush-board", {}, el("div.brush-stack", {}, picture, mask.canvas, ring.ring), used.all, hint, el("p.brush-keys", {}, t("brush.keys")));
   home.append(board);
-  painting(mask, ring);
-  let shown = "", given = "";
+  pointing(mask, ring);
+  typing(mask, ring, used.acts);
   const show = async () => {
-    const value = props.value ?? {};
+    const value = props.value ?? {}, wanted = value.mask ?? "";
     box.hidden = !value.url;
     if (!value.url) { shown = ""; return; }
     const fresh = shown !== value.url;
     if (fresh) {
-      shown = value.url;
-      picture.src = value.url;
-      mask.canvas.setAttribute("aria-label", t("brush.label"));
+      shown = picture.src = value.url;
       board.style.setProperty("--ratio", value.width / value.height);
-      const scale = Math.min(1, 1024 / Math.max(value.width, value.height));
+      const scale = Math.min(1, EDGE / Math.max(value.width, value.height));
       mask.begin(Math.max(1, Math.round(value.width * scale)), Math.max(1, Math.round(value.height * scale)));
     }
-    if (value.mask && (fresh || value.given !== given)) await mask.take(value.mask);
-    given = value.given;
-    hint.hidden = Boolean(value.mask);
+    if (fresh || wanted !== painted) await mask.take(wanted);
+    painted = wanted;
+    hint.hidden = Boolean(painted);
   };
-  box.replaceChildren(home);
+  const follow = () => { // the picture another widget shows; one that moves has no part to paint over
+    const still = photo?.moving ? null : photo;
+    if ((props.value?.digest ?? "") !== (still?.digest ?? "")) props.value = still ? {url: still.url, width: still.width, height: still.height, digest: still.digest} : null;
+    show();
+  };
+  const colour = () => { used.colours.hidden = !(fixed.regions && regions); };
+  const head = fixed.heading ? [el("div.choices-head", {}, el("span", {}, t(fixed.heading)), el("p", {}, t(`${fixed.heading}.more`)))] : [];
+  box.replaceChildren(...head, home);
+  if (fixed.follows) document.addEventListener("atelier-photo", follow);
+  document.addEventListener("atelier-regions", colour);
   watch("value", show);
-  show();
+  colour();
+  if (fixed.follows && photo) follow();
+  else show();
 }

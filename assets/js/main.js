@@ -10,7 +10,7 @@ import "./keys.js";
 import {library} from "./library.js";
 import {moderation} from "./moderation.js";
 import {chip} from "./own.js";
-import {blend, mask, reckoned} from "./painter.js";
+import {blend, reckoned} from "./painter.js";
 import {people} from "./people.js";
 import {film} from "./shelf.js";
 import {choices, drop, stageStyle} from "./style.js";
@@ -21,7 +21,7 @@ import {language, translate} from "./words.js";
 
 const widgets = {
   header, footer, strip, courier, film, library, choices, drop, steering,
-  brush, traits, chip, ask, people, devices, moderation, blend, reckoned, "style-mask": mask,
+  brush, traits, chip, ask, people, devices, moderation, blend, reckoned,
   "to-fetch": toFetch,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),

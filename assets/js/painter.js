@@ -1,4 +1,4 @@
-// What the Style tab has of its own beside the stage: further styles, a brush for masks, what a painting will take.
+// What the Style tab has of its own beside the stage: further styles, what a painting will take, scores.
 
 import {address, button, el, icon} from "./dom.js";
 import {duration, size, t, titled} from "./words.js";
@@ -61,99 +61,6 @@ export function blend(element, props, trigger, watch, fixed) {
     el("div.choices-head", {}, el("span", {}, t("style.blend")), el("p", {}, t("style.blend.more"))), list, el("div.blend-tools", {}, add, picture));
   watch("value", draw);
   draw();
-}
-
-// --------------------------------------------------------------------------------------------- the brush
-
-let photo = null, regions = false; // a brush that is folded comes into the page later than either
-document.addEventListener("atelier-photo", ({detail}) => { photo = detail; });
-document.addEventListener("atelier-regions", ({detail}) => { regions = detail; });
-
-const COLORS = ["#ff0000", "#00ff00", "#0000ff"];
-const EDGE = 1024;
-
-/** A canvas over the photo: what is brushed is painted. Its picture goes up as a mask when a stroke ends. */
-export function mask(element, props, trigger) {
-  const box = element.querySelector(".widget");
-  const canvas = el("canvas.mask-canvas", {role: "img", "aria-label": t("style.mask")});
-  const under = el("img.mask-photo", {alt: ""});
-  const frame = el("div.mask-frame", {hidden: true}, under, canvas);
-  const none = el("p.mask-none", {}, t("style.mask.none"));
-  const width = el("input", {type: "range", min: 2, max: 40, step: 1, value: 12, id: "style-brush-size", "aria-label": t("style.mask.size"), title: t("style.mask.size")});
-  const erase = button(t("style.mask.erase"), {class: "btn btn-small", id: "style-brush-erase", "aria-pressed": "false"});
-  const clear = button(t("style.mask.clear"), {class: "btn btn-small", id: "style-brush-clear"});
-  const swatches = COLORS.map((color, index) => el("button.mask-color", {type: "button", style: `--color:${color}`, "aria-label": t("style.mask.color", {number: index + 1}), title: t("style.mask.color", {number: index + 1}), "aria-pressed": String(index === 0)}));
-  const colors = el("span.mask-colors", {hidden: true}, swatches);
-  const tools = el("div.mask-tools", {hidden: true}, colors, width, erase, clear);
-  const pen = canvas.getContext("2d");
-  let color = COLORS[0], erasing = false, last = null, sending = 0, used = false;
-  const fresh = (told) => {
-    pen.clearRect(0, 0, canvas.width, canvas.height);
-    clearTimeout(sending);
-    if (used && told) trigger("cleared");
-    used = false;
-  };
-  const send = () => {
-    const whole = el("canvas", {width: canvas.width, height: canvas.height});
-    const paper = whole.getContext("2d");
-    paper.fillStyle = "#000";
-    paper.fillRect(0, 0, whole.width, whole.height);
-    paper.drawImage(canvas, 0, 0);
-    whole.toBlob((blob) => {
-      const input = document.querySelector("#style-mask input[type=file]");
-      if (!blob || !input) return;
-      const carrier = new DataTransfer();
-      carrier.items.add(new File([blob], "mask.png", {type: "image/png"}));
-      input.files = carrier.files;
-      input.dispatchEvent(new Event("change", {bubbles: true}));
-    }, "image/png");
-  };
-  const at = (event) => {
-    const shown = canvas.getBoundingClientRect();
-    return [((event.clientX - shown.left) / shown.width) * canvas.width, ((event.clientY - shown.top) / shown.height) * canvas.height];
-  };
-  const stroke = (event) => {
-    const here = at(event);
-    pen.globalCompositeOperation = erasing ? "destination-out" : "source-over";
-    pen.strokeStyle = color;
-    pen.lineCap = pen.lineJoin = "round";
-    pen.lineWidth = (Number(width.value) / 100) * Math.max(canvas.width, canvas.height);
-    pen.beginPath();
-    pen.moveTo(...(last ?? here));
-    pen.lineTo(here[0] + 0.01, here[1]);
-    pen.stroke();
-    last = here;
-    used = true;
-  };
-  canvas.addEventListener("pointerdown", (event) => { event.preventDefault(); canvas.setPointerCapture(event.pointerId); last = null; clearTimeout(sending); stroke(event); });
-  canvas.addEventListener("pointermove", (event) => { if (canvas.hasPointerCapture(event.pointerId)) stroke(event); });
-  canvas.addEventListener("pointerup", () => { last = null; sending = setTimeout(send, 250); });
-  erase.addEventListener("click", () => { erasing = !erasing; erase.setAttribute("aria-pressed", String(erasing)); });
-  clear.addEventListener("click", () => fresh(true));
-  swatches.forEach((swatch, index) => swatch.addEventListener("click", () => {
-    color = COLORS[index];
-    erasing = false;
-    erase.setAttribute("aria-pressed", "false");
-    for (const one of swatches) one.setAttribute("aria-pressed", String(one === swatch));
-  }));
-  const show = () => {
-    const still = photo?.moving ? null : photo;
-    if ((under.dataset.digest ?? "") === (still?.digest ?? "")) return;
-    fresh(true);
-    under.dataset.digest = still?.digest ?? "";
-    frame.hidden = tools.hidden = !still;
-    none.hidden = Boolean(still);
-    if (!still) return;
-    const factor = Math.min(1, EDGE / Math.max(still.width, still.height));
-    canvas.width = Math.max(1, Math.round(still.width * factor));
-    canvas.height = Math.max(1, Math.round(still.height * factor));
-    under.src = still.url;
-  };
-  document.addEventListener("atelier-photo", show);
-  document.addEventListener("atelier-regions", () => { colors.hidden = !regions; });
-  colors.hidden = !regions;
-  box.replaceChildren(el("div.choices-head", {}, el("span", {}, t("style.mask")), el("p", {}, t("style.mask.more"))), none, frame, tools);
-  show();
 }
 
 // --------------------------------------------------------------------------------------------- the scores

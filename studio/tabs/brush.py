@@ -28,12 +28,22 @@ _HEAD = "data:image/png;base64,"
 EDGE = 1024
 
 
-def brush(elem_id: str, hint: str = "brush.hint", events: tuple[str, ...] = ()) -> gr.HTML:
+def brush(
+    elem_id: str,
+    hint: str = "brush.hint",
+    events: tuple[str, ...] = (),
+    *,
+    heading: str = "",
+    regions: bool = False,
+    follows: bool = False,
+) -> gr.HTML:
     """The widget, empty until ``over`` gives it a picture. ``hint``: the string shown while nothing is painted.
 
-    With "select" among ``events`` it says when a stroke has ended.
+    With "select" among ``events`` it says when a stroke has ended. ``regions``: its colours mean something, and can be
+    chosen where the page asks for them. ``follows``: it takes the photo of the Style tab as that changes.
     """
-    return widget("brush", elem_id, None, events=events, id=elem_id, hint=hint, tells="select" in events)
+    fixed: dict[str, Any] = {"id": elem_id, "hint": hint, "heading": heading, "regions": regions, "follows": follows}
+    return widget("brush", elem_id, None, events=events, tells="select" in events, **fixed)
 
 
 def over(shown: dict[str, Any] | None, mask: bytes | None = None) -> dict[str, Any] | None:
@@ -43,10 +53,9 @@ def over(shown: dict[str, Any] | None, mask: bytes | None = None) -> dict[str, A
     value = {name: shown[name] for name in ("url", "width", "height", "digest")}
     if mask is None:
         return value
-    painted = open_picture(mask, (0, 0, 0)).convert("L")
+    painted = open_picture(mask, (0, 0, 0))
     painted.thumbnail((EDGE, EDGE), Image.Resampling.BILINEAR)
-    data = base64.b64encode(png(painted)).decode()
-    return {**value, "mask": _HEAD + data, "given": data[-24:]}
+    return {**value, "mask": _HEAD + base64.b64encode(png(painted)).decode()}
 
 
 def over_again(studio: Studio, owner: str, picture: str, mask: str | None) -> dict[str, Any] | None:
@@ -57,9 +66,12 @@ def over_again(studio: Studio, owner: str, picture: str, mask: str | None) -> di
     return over(describe(studio, owner, picture), painted)
 
 
-def take_mask(studio: Studio, owner: str, value: Any) -> str | None:
-    """Keeps what was painted; its digest, None where nothing was. Raises ``StudioError`` for what is no mask."""
-    posted = value.get("mask") if isinstance(value, dict) else None
+def take_mask(studio: Studio, owner: str, value: Any, picture: str | None, mode: str = "L") -> str | None:
+    """Keeps what was painted over ``picture``, in Pillow's ``mode``: its digest, None where nothing was.
+
+    Raises ``StudioError`` for what is no mask.
+    """
+    posted = value.get("mask") if isinstance(value, dict) and value.get("digest") == picture else None
     if not posted:
         return None
     if not isinstance(posted, str) or not posted.startswith(_HEAD) or len(posted) > LONGEST:
@@ -68,9 +80,8 @@ def take_mask(studio: Studio, owner: str, value: Any) -> str | None:
         data = base64.b64decode(posted[len(_HEAD) :], validate=True)
     except binascii.Error:
         raise _no_mask() from None
-    picture = open_picture(data, (0, 0, 0)).convert("L")
     out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
+    open_picture(data, (0, 0, 0)).convert(mode).save(out, "PNG", optimize=True)
     return studio.keep_upload(owner, out.getvalue())
 
 

@@ -100,7 +100,7 @@ class Beginning:
             return values
         values["source"] = source or None
         if method == "paint" and source:
-            values["mask"] = take_mask(self.studio, owner, painted)
+            values["mask"] = take_mask(self.studio, owner, painted, source)
         return values
 
     def fill(self, owner: str, settings: Mapping[str, Any]) -> Updates:

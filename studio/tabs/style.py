@@ -18,6 +18,7 @@ from pipelines.style.request import MOST_STYLES, StyleRequest
 from studio.engine.job import Job
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
+from studio.tabs.brush import brush, over_again, take_mask
 from studio.tabs.following import Shown, refuse, report, submit
 from studio.tabs.gallery import builtin_styles, photo_cards, picture_cards, style_of
 from studio.tabs.image import picture as preview_of
@@ -105,8 +106,7 @@ class StyleTab(Tab):
         controls = self.controls
         controls.keep("parts", widget("blend", "style-parts", [], styles=styles))
         self.part_file = _behind("part")
-        self.brush = widget("style-mask", "style-brush", None, events=("cleared",))
-        self.mask, self.mask_file = gr.State(None), _behind("mask")
+        self.brush = brush("style-brush", "style.brush", heading="style.mask", regions=True, follows=True)
         controls.checkbox("mask_inverse")
         controls.slider("mask_soft", 0.5)
         controls.slider("detail", 0.05)
@@ -125,8 +125,6 @@ class StyleTab(Tab):
             [self.controls.fields["parts"], self.part_file],
             **QUIET,
         )
-        self.mask_file.upload(self.take_mask, self.mask_file, [self.mask, self.mask_file], **QUIET)
-        self.brush.cleared(self.clear_mask, None, self.mask, **QUIET)
         asked = [self.photo_shown, *(self.controls.fields[name] for name in RECKONED_BY), self.source]
         for one in asked:
             one.change(  # type: ignore[attr-defined]
@@ -164,19 +162,6 @@ class StyleTab(Tab):
         part = {"picture": shown["digest"], "weight": 1.0, "region": 0, "url": shown["url"]}
         return [*there, part][: MOST_STYLES - 1], None
 
-    async def take_mask(self, path: str, request: gr.Request) -> tuple[Any, None]:
-        """The mask as it was painted just now."""
-        language = language_of(request)
-        try:
-            shown = await asyncio.to_thread(take_file, self.studio, owner_of(request), path)
-        except StudioError as error:
-            refuse(error, language)
-            return gr.skip(), None
-        return shown["digest"], None
-
-    def clear_mask(self) -> None:
-        """No mask any more."""
-
     async def make_sheet(self, request: gr.Request, *posted: Any) -> AsyncIterator[dict[str, Any]]:
         """All built-in styles on this photo."""
         photo = self.values(posted).get("photo")
@@ -188,8 +173,8 @@ class StyleTab(Tab):
     async def reckon(self, request: gr.Request, *posted: Any) -> Any:
         """What a painting as it is asked for now would take; nothing where it would be refused."""
         values, owner = self.values(posted), owner_of(request)
-        try:
-            wanted = StyleRequest.parse(values)
+        try:  # what a mask costs does not hang on what is in it: the photo stands in for it
+            wanted = StyleRequest.parse({**values, "mask": values.get("photo")})
             shown = await asyncio.to_thread(describe, self.studio, owner, wanted.photo)
             return await self.rates.reckoned(owner, wanted, shown["width"], shown["height"])
         except StudioError:
@@ -203,18 +188,23 @@ class StyleTab(Tab):
 
     @property
     def extra(self) -> list[Component]:
-        return [self.photo, self.photo_shown, self.picture, self.picture_shown, self.source, self.mask, self.reckoned]
+        return [self.photo, self.photo_shown, self.picture, self.picture_shown, self.source, self.brush, self.reckoned]
 
     @property
     def inputs(self) -> list[Component]:
-        return [*super().inputs, self.photo, self.picture, self.source, self.mask, self.photo_shown]
+        return [*super().inputs, self.photo, self.picture, self.source, self.brush, self.photo_shown]
+
+    def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
+        values = self.values(posted)
+        painted = posted[len(self.controls.fields) + 3]
+        return self.kind, {**values, "mask": take_mask(self.studio, owner, painted, values.get("photo"), "RGB")}
 
     def values(self, posted: tuple[Any, ...]) -> dict[str, Any]:
-        *controls, photo, picture, source, mask, shown = posted
+        """The request as posted, what was brushed apart: that becomes a file of the person's only when it is used."""
+        *controls, photo, picture, source, _, shown = posted
         values = self.controls.values(tuple(controls))
         if photo:
             values["photo"] = photo
-        values["mask"] = mask or None
         values["parts"] = [_part(part) for part in values.get("parts") or [] if isinstance(part, dict)]
         if source == "picture":
             values["style"], values["style_picture"] = "", picture or None
@@ -235,7 +225,8 @@ class StyleTab(Tab):
         """A page that was reloaded gets its photo back."""
         if not first or not isinstance(shown, StyleView):
             return {}
-        return {self.photo: shown.job.request["photo"], self.photo_shown: shown.before}
+        asked = shown.job.request
+        return {self.photo: asked["photo"], self.photo_shown: shown.before, **self._brushed(shown.job.owner, asked)}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
         if settings.get("keep_colors") and settings.get("colors", "style") == "style":  # the older word for it
@@ -244,7 +235,7 @@ class StyleTab(Tab):
         updates = super().fill(owner, plain, language)
         if "parts" in settings:
             updates[self.controls.fields["parts"]] = [self._shown_part(owner, part) for part in settings["parts"]]
-            updates[self.mask] = settings.get("mask")
+        updates |= self._brushed(owner, settings)
         if shown := self._found(owner, settings, "photo_file", "photo"):
             updates |= {self.photo: shown["digest"], self.photo_shown: shown}
         if shown := self._found(owner, settings, "picture_file", "style_picture"):
@@ -254,6 +245,12 @@ class StyleTab(Tab):
         if settings.get("engine") == "finest":
             updates[self.source] = "finest"
         return updates
+
+    def _brushed(self, owner: str, settings: Mapping[str, Any]) -> Updates:
+        """What a recipe has brushed over its photo. Without one, or with one that moves, the brush stays as it is."""
+        if not settings.get("photo") or settings.get("what") == "film":
+            return {}
+        return {self.brush: over_again(self.studio, owner, settings["photo"], settings.get("mask"))}
 
     def _shown_part(self, owner: str, part: Mapping[str, Any]) -> dict[str, Any]:
         """A further style as the page keeps it, with a picture to show."""

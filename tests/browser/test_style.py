@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import expect
 
+from studio.library.recipe import extract
 from tests.browser.people import Person
 from tests.browser.test_own import newest_job
 
@@ -89,6 +90,46 @@ def test_a_file_that_is_no_picture_is_refused_in_a_sentence_and_the_photo_before
     person("style-make").click()
     person.sees_state("style", "done")
     expect(person(COMPARE)).to_have_attribute("data-width", "96")
+
+
+def test_only_what_is_brushed_is_painted_by_mouse_or_by_keys_and_a_stroke_can_be_undone(person: Person) -> None:
+    person.open("style")
+    person.upload("style-photo", photo())
+    expect(person("style-photo-drop .drop img")).to_be_visible()
+    person("style-more-settings > button").click()
+    canvas, hint = person("style-brush .brush-canvas"), person("style-brush .brush-hint").first
+    expect(hint).to_be_visible()
+    expect(person("style-brush .brush-colours")).to_be_hidden()
+    person("style-blend-add").click()
+    person("style-parts .blend-how select").select_option("1")
+    expect(person("style-brush .brush-colours")).to_be_visible()
+    person("style-brush .brush-colour").nth(1).click()
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    person.page.mouse.move(box["x"] + 20, box["y"] + 20)
+    person.page.mouse.down()
+    person.page.mouse.move(box["x"] + 60, box["y"] + 30, steps=3)
+    person.page.mouse.up()
+    expect(hint).to_be_hidden()
+    person("style-brush-undo").click()
+    expect(hint).to_be_visible()
+    person("style-brush-soft").fill("80")
+    person("style-parts .blend-how select").select_option("0")
+    expect(person("style-brush .brush-colours")).to_be_hidden()
+    canvas.focus()
+    for key in ("Space", "ArrowRight", "ArrowRight", "Space"):
+        canvas.press(key)
+    expect(hint).to_be_hidden()
+    person("style-make").click()
+    person.sees_state("style", "done")
+    _, data = person.download(person("style-result a[download]"))
+    recipe = extract(data)
+    assert recipe is not None
+    assert len(recipe["settings"]["mask"]) == 64
+    made, was = (Image.open(io.BytesIO(one)).convert("RGB") for one in (data, photo()["buffer"]))
+    assert made.getpixel((4, 4)) == was.getpixel((4, 4))
+    assert made.getpixel((50, 32)) != was.getpixel((50, 32))
 
 
 def test_a_painting_ends_with_the_page_where_its_box_is_ticked(person: Person) -> None:
