@@ -20,7 +20,7 @@ from pipelines.training.signals import FIRST, MATURE, Measured, Signals
 from studio.tabs.diagnosis import said
 
 RECORDED = Path(__file__).parent / "recorded"
-HEALTHY = ("r1", "r3gan", "hinge", "lsgan", "wgan", "vae", "ring")
+HEALTHY = ("r1", "r3gan", "hinge", "lsgan", "wgan", "vae", "ring", "few")
 FIGURES = {"frechet": 2.0, "floor": 0.6, "classes": 10.0, "effective_classes": 9.0, "diversity": 0.9, "novelty": 1.5}
 
 
@@ -66,6 +66,7 @@ def test_a_healthy_training_raises_no_alarm(name: str) -> None:
         ("d-flat", "g_silent", [{"gamma": 10.0}, {"d_rate": 2.0}, {"sample_balance": True}]),
         ("d-falls-asleep", "worse", [{"learning_rate": 0.0005}, {"gamma": 2.0}]),
         ("frozen", "stalled", [{"learning_rate": 5e-8}]),
+        ("by-heart", "copying", [{"augment": "on"}, {"gamma": 0.2}]),
     ],
 )
 def test_a_training_made_to_fail_is_said_to_fail_that_way(name: str, key: str, fixes: list[dict[str, Any]]) -> None:
