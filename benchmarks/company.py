@@ -33,6 +33,7 @@ from studio.engine.local import EngineTurn
 from studio.engine.turns import Lease
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs
+from studio.store.workspaces import Workspace
 
 PROMPTS = ("a happy blue robot cat", "a red rose", "a small house in a green garden", "a rocket")
 
@@ -58,7 +59,7 @@ class People:
     def _one(self, who: int) -> None:
         asked = ImageRequest.parse({**self._settings, "prompt": PROMPTS[who], "seed": who, "count": 1})
         hold = self._lease.enter(f"job {who}", f"person {who}", True)
-        turn = EngineTurn(self._lease, hold, self._place / str(who), Blobs(self._place / "blobs"), 0)
+        turn = EngineTurn(self._lease, hold, Workspace(self._place / str(who)), Blobs(self._place / "blobs"), 0)
         try:
             turn.begin()
             last = list(self._pipeline.run(asked, turn))[-1]

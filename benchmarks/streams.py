@@ -29,6 +29,7 @@ from studio.engine.local import EngineTurn
 from studio.engine.turns import Lease
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs
+from studio.store.workspaces import Workspace
 
 #: stands in where nothing can be fetched
 RANDOM = "random-100m"
@@ -95,7 +96,7 @@ class Ours:
             def write(number: int) -> int:
                 hold = lease.enter(f"job {number}", f"person {number}", True)
                 try:
-                    turn = EngineTurn(lease, hold, Path(place) / str(number), blobs, 0)
+                    turn = EngineTurn(lease, hold, Workspace(Path(place) / str(number)), blobs, 0)
                     turn.begin()
                     *_, result = self._pipeline.run(_request(prompts[number], tokens, number), turn)
                     assert isinstance(result, Result)

@@ -324,6 +324,10 @@ class Turn(Protocol):
         Whatever lies in ``workspace / ATTEMPT`` goes once the job cannot be resumed any more.
         """
 
+    def saved(self) -> None:
+        """Says that ``workspace`` holds all that a further attempt needs. Once this returns that attempt may run on
+        another machine. Takes its time where several share files, so it is called ``aside()``, or as the last thing."""
+
     @property
     def room(self) -> int:
         """Bytes that may lie in ``workspace`` for a person to come back to, beyond what the next attempt needs."""

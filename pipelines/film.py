@@ -10,12 +10,15 @@ import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
 from PIL import Image
 
 from pipelines.errors import StudioError
+
+T = TypeVar("T")
 
 #: behind a frame that is smaller than the film, as in ``training.grid``
 BACKGROUND = (24, 24, 24)
@@ -42,7 +45,7 @@ def film(pictures: Sequence[Path], kind: str, title: str = "") -> bytes:
     return (_mp4 if kind == "mp4" else _gif)(_frames(chosen, size), len(chosen), size, seconds, title)
 
 
-def thinned(pictures: Sequence[Path], most: int) -> list[Path]:
+def thinned(pictures: Sequence[T], most: int) -> list[T]:
     """At most ``most`` of them, evenly spread, the first and the last among them."""
     if len(pictures) <= most:
         return list(pictures)

@@ -87,11 +87,12 @@ class Storage(Protocol):
     #: what the operator calls it
     address: str
 
-    def put(self, name: str, source: Source) -> bool:
+    def put(self, name: str, source: Source, digest: str = "") -> bool:
         """Keeps a file under ``name`` if there is none: whole or not at all, whatever is killed meanwhile.
 
         True where it was put there now. False where these very bytes were there, which counts as having been put
-        again: ``list`` gives it a fresh time if it was an old one. Raises ``Taken`` where others were.
+        again: ``list`` gives it a fresh time if it was an old one. Raises ``Taken`` where others were. ``digest``: its
+        sha256, where that is known and need not be found by reading it.
         """
 
     def get(self, name: str, start: int = 0, end: int | None = None) -> Content:

@@ -7,11 +7,10 @@ through it.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
 from pipelines.errors import StudioError
 from studio.engine.job import Job
@@ -19,7 +18,7 @@ from studio.engine.status import DeviceStatus, EngineStatus, Running
 from studio.library.library import Item
 from studio.owners import owner_of
 from studio.services import Studio
-from studio.serving import file_response
+from studio.serving import file_response, picture_response
 
 _JOB_FILE = re.compile(r"^(preview|sample)-\d{1,12}\.(webp|png|jpg)$")
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -48,20 +47,15 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/jobs/{job_id}/files/{name}")
     def job_file(job_id: str, name: str, request: Request) -> Response:
         job = _job(studio, request, job_id)
-        path = _workspace(studio) / job.id / name
-        if not _JOB_FILE.fullmatch(name) or not path.is_file():
+        if not _JOB_FILE.fullmatch(name):
             raise HTTPException(404, "this job has no such picture")
-        return FileResponse(path, headers=_FOREVER)
+        return picture_response(request, studio.workspaces, job.id, name, _FOREVER)
 
     @router.get("/status")
     def status(request: Request) -> dict[str, Any]:
         return _status(studio, owner_of(request))
 
     return router
-
-
-def _workspace(studio: Studio) -> Path:
-    return studio.settings.data.resolve() / "jobs"
 
 
 def _item(studio: Studio, request: Request, item_id: str) -> Item:

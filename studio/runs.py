@@ -10,10 +10,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -23,7 +26,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from pipelines.errors import StudioError
-from pipelines.film import MEDIA, film
+from pipelines.film import MEDIA, MOST, film, thinned
 from pipelines.training.gradient_names import named_gradient
 from pipelines.training.measure_names import MEASURES
 from pipelines.training.recipe_names import RECIPES, Series
@@ -41,7 +44,7 @@ KINDS = ("training", "sticker_training")
 #: the number of the last event a page has seen
 Seen: TypeAlias = Annotated[int, Query(ge=0, lt=2**53)]
 _SETTINGS = ("name", "recipe", "dataset", "start", "seconds", "steps", "width", "batch", "learning_rate")
-_EVENTS = "events.out.tfevents*"
+_EVENTS = "tensorboard/events.out.tfevents*"
 #: of a training on a person's own pictures
 _OWN = (
     Series("loss", "Loss", "损失"),
@@ -92,7 +95,7 @@ def run_routes(studio: Studio) -> APIRouter:
         files = _event_files(studio, job)
         if not files:
             raise HTTPException(404, "this training has no TensorBoard files")
-        return _download(_zipped(files, name_of(job)), f"{name_of(job)}-tensorboard.zip", "application/zip")
+        return _download(_zipped(studio, job, files), f"{name_of(job)}-tensorboard.zip", "application/zip")
 
     @router.get("/jobs/{job_id}/samples")
     def samples(job_id: str, request: Request) -> list[dict[str, Any]]:
@@ -105,10 +108,10 @@ def run_routes(studio: Studio) -> APIRouter:
         job = _owned(studio, request, job_id)
         if kind not in MEDIA:
             raise HTTPException(404, f"a film is {' or '.join(MEDIA)}, not {kind[:20]}")
-        folder = studio.settings.data.resolve() / "jobs" / job.id
-        pictures = [folder / one.file for one in samples_of(studio.jobs.events(job.owner, job.id))]
+        drawn = [one.file for one in samples_of(studio.jobs.events(job.owner, job.id))]
         try:
-            data = film([path for path in pictures if path.is_file()], kind, name_of(job))
+            with _here(studio, job, thinned(drawn, 2 * MOST[kind])) as pictures:
+                data = film(pictures, kind, name_of(job))
         except StudioError as error:
             raise HTTPException(409, sentence(error, language_of(request))) from None
         return _download(iter([data]), f"{name_of(job)}.{kind}", MEDIA[kind])
@@ -194,17 +197,35 @@ def _lines(history: History) -> Iterator[str]:
     yield out.getvalue()
 
 
-def _event_files(studio: Studio, job: Job) -> list[Path]:
-    folder = studio.settings.data.resolve() / "jobs" / job.id / "tensorboard"
-    return sorted(folder.glob(_EVENTS))
+@contextmanager
+def _here(studio: Studio, job: Job, names: Sequence[str]) -> Iterator[list[Path]]:
+    """Those of the pictures that are still there, on this machine for as long as the context lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = []
+        for name in names:
+            path = studio.workspaces.path(job.id, name)
+            if path is None:
+                try:
+                    path = Path(folder) / name
+                    path.write_bytes(studio.workspaces.read(job.id, name))
+                except FileNotFoundError:
+                    continue
+            found.append(path)
+        yield found
 
 
-def _zipped(files: list[Path], folder: str) -> Iterator[bytes]:
+def _event_files(studio: Studio, job: Job) -> list[str]:
+    return sorted(name for name in studio.workspaces.files(job.id) if fnmatchcase(name, _EVENTS))
+
+
+def _zipped(studio: Studio, job: Job, files: list[str]) -> Iterator[bytes]:
     """The files in a folder of their own, since TensorBoard calls a run by its folder."""
     with tempfile.TemporaryFile() as out:
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for file in files:
-                archive.write(file, f"{folder}/{file.name}")
+            for name in files:
+                entry = f"{name_of(job)}/{name.rpartition('/')[2]}"
+                with studio.workspaces.open(job.id, name) as file, archive.open(entry, "w", force_zip64=True) as target:
+                    shutil.copyfileobj(file, target, CHUNK)
         out.seek(0)
         while chunk := out.read(CHUNK):
             yield chunk

@@ -18,7 +18,6 @@ from studio.engine.hosts.local import local_hosts
 from studio.engine.job import Job
 from studio.engine.jobs import JobService
 from studio.engine.options import EngineOptions
-from studio.engine.telling import sweep_previews
 from studio.library.credentials import Credentials
 from studio.library.handed import Handed
 from studio.library.indexer import Indexer
@@ -35,7 +34,9 @@ from studio.settings import ASSETS, Settings
 from studio.store.choices import Choices
 from studio.store.database import Database
 from studio.store.shared_blobs import open_blobs
+from studio.store.shared_workspaces import open_workspaces
 from studio.store.storage import check, open_storage
+from studio.store.workspaces import Workspaces
 from studio.sweeping import Sweeper
 
 
@@ -61,6 +62,7 @@ class Studio:
     indexer: Indexer
     credentials: Credentials
     moderation: Moderation
+    workspaces: Workspaces
     sweeper: Sweeper
 
     def submit(self, owner: str, kind: str, values: Mapping[str, Any], ends_with_page: bool = False) -> Job:
@@ -99,6 +101,7 @@ class Studio:
         self.sweeper.close()
         self.indexer.close()
         self.jobs.close()
+        self.workspaces.close()
         self.database.close()
 
 
@@ -113,14 +116,16 @@ def open_studio(settings: Settings) -> Studio:
         check(storage)
     library = Library(database, open_blobs(data, storage, settings.cache_mb * 1_000_000))
     library.blobs.sweep(library.listed())
-    sweep_previews(data / "jobs")
+    workspaces = open_workspaces(data, storage, settings.cache_mb * 1_000_000)
+    if storage is None:
+        workspaces.sweep_previews()
     catalog = Catalog(ASSETS, data)
     accounts = Accounts(database, settings.auth, settings.session_days)
     hosts = _hosts(settings)
     caps = Caps(settings.caps, Choices(database), accounts.role_of)
     rules = RuleFile(data / NAME, ASSETS / NAME)
     moderation = Moderation(settings.moderation, rules, catalog, accounts)
-    jobs = JobService(settings, database, library, catalog, hosts, caps, moderation)
+    jobs = JobService(settings, database, library, catalog, hosts, caps, moderation, workspaces)
     shares = Shares(database, library)
     likeness = Likeness(database, catalog)
     return Studio(
@@ -142,7 +147,8 @@ def open_studio(settings: Settings) -> Studio:
         Indexer(database, library, likeness),
         Credentials(data / "credentials"),
         moderation,
-        Sweeper(settings, database, library, accounts, jobs),
+        workspaces,
+        Sweeper(settings, database, library, accounts, jobs, workspaces),
     )
 
 

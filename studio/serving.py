@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from mimetypes import guess_type
 from urllib.parse import quote
 
 from fastapi import HTTPException
@@ -19,6 +20,7 @@ from pipelines.storage import StorageAway
 from studio.locales import language_of, sentence
 from studio.store.blobs import Blobs
 from studio.store.shared_blobs import SharedBlobs
+from studio.store.workspaces import Workspaces
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -59,6 +61,22 @@ def file_response(
         **headers,
     }
     return StreamingResponse(iter(content), 206 if part else 200, told, media_type)
+
+
+def picture_response(
+    request: Request, workspaces: Workspaces, job_id: str, name: str, headers: Mapping[str, str]
+) -> Response:
+    """A picture that a job drew on its way. Raises ``HTTPException`` as above."""
+    path = workspaces.path(job_id, name)
+    if path is not None:
+        return FileResponse(path, headers=headers)
+    try:
+        data = workspaces.read(job_id, name)
+    except FileNotFoundError:
+        raise HTTPException(404, "this job has no such picture") from None
+    except StorageAway as error:
+        raise HTTPException(503, sentence(error, language_of(request))) from None
+    return Response(data, media_type=guess_type(name)[0], headers=headers)
 
 
 def _asked(request: Request, digest: str, size: int) -> tuple[int, int]:

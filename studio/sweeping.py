@@ -16,11 +16,12 @@ from studio.accounts.roles import owner_name
 from studio.accounts.sweep import forget_account, guests_over, sweep_invitations, sweep_sessions
 from studio.engine.job import LIVE
 from studio.engine.jobs import JobService
-from studio.engine.sweep import NEEDED, forget_asked, sweep_folders
+from studio.engine.sweep import NEEDED, forget_asked, live_jobs, sweep_folders
 from studio.library.library import Library
 from studio.library.sweep import sweep_files, sweep_owner, sweep_shares, sweep_uploads
 from studio.settings import Settings
 from studio.store.database import Database
+from studio.store.workspaces import Workspaces
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +53,20 @@ class Sweeper:
     """``round`` clears once; ``start`` does so at once and every hour, in a thread of its own."""
 
     def __init__(
-        self, settings: Settings, database: Database, library: Library, accounts: Accounts, jobs: JobService
+        self,
+        settings: Settings,
+        database: Database,
+        library: Library,
+        accounts: Accounts,
+        jobs: JobService,
+        workspaces: Workspaces,
     ) -> None:
         self._settings = settings
         self._database = database
         self._library = library
         self._accounts = accounts
         self._jobs = jobs
+        self._workspaces = workspaces
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -90,7 +98,9 @@ class Sweeper:
         swept.invitations = sweep_invitations(self._database, before)
         swept.links = sweep_shares(self._database, before)
         swept.uploads = sweep_uploads(self._database, before, NEEDED)
-        swept.folders, swept.bytes = sweep_folders(self._database, self._settings.data / "jobs", before)
+        swept.folders, swept.bytes = sweep_folders(self._database, self._workspaces, before)
+        if self._settings.storage:  # else at the start, when nothing runs
+            self._workspaces.sweep_previews(live_jobs(self._database))
         swept.files, freed = sweep_files(self._library)
         swept.bytes += freed
         if str(swept):

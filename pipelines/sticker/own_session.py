@@ -222,6 +222,7 @@ class OwnSession:
         began = time.perf_counter()
         with self.turn.aside():
             self._folder.save(self._position(), tensors)
+            self.turn.saved()
         self._save_at = self.trainer.seconds + max(SAVE_EVERY, (time.perf_counter() - began) / SAVE_SHARE)
 
     def _position(self) -> Position:

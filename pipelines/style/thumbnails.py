@@ -42,6 +42,9 @@ class OneFile:
     def checkpoint(self) -> None:
         pass
 
+    def saved(self) -> None:
+        pass
+
     def steering(self) -> tuple[Mapping[str, Scalar], ...]:
         return ()
 

@@ -37,6 +37,9 @@ class AloneTurn:
     def checkpoint(self) -> None:
         """Nobody waits and nobody cancels."""
 
+    def saved(self) -> None:
+        """There is no other machine."""
+
     def steering(self) -> tuple[Mapping[str, Scalar], ...]:
         """Nobody steers."""
         return ()

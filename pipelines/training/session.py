@@ -272,6 +272,7 @@ class Session:
         with self.turn.aside():
             path = self._folder.save(position, tensors)
             self._snapshots.keep(path, position.step, position.seconds)
+            self.turn.saved()
         self._save_at = self.loop.seconds + max(SAVE_EVERY, (time.perf_counter() - began) / SAVE_SHARE)
 
     def _leave(self) -> Iterator[Event]:
@@ -285,6 +286,7 @@ class Session:
             self._recent.append((self.loop.step, self.loop.seconds))
             yield from metrics(readings, self._names, {}, self._rate(), None)
         self._folder.save(position, tensors)
+        self.turn.saved()
 
     def _heed(self) -> Iterator[Event]:
         """Does what a person asked for since the last step, and saves it before saying so."""

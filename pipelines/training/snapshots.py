@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ _NAME = re.compile(r"snapshot-(\d{9})-(\d{10})\.safetensors")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state after ``step`` updates in ``seconds`` of training."""
+    """The state after ``step`` updates in ``seconds`` of training.
+
+    ``path`` is where it lies, or its name in the training's folder where that lies on other machines.
+    """
 
     step: int
     seconds: float
@@ -43,8 +47,7 @@ class Snapshots:
 
     def listing(self) -> list[Snapshot]:
         """Oldest first."""
-        found = [(match, path) for path in self.folder.glob("*") if (match := _NAME.fullmatch(path.name))]
-        return sorted((_snapshot(match, path) for match, path in found), key=lambda one: one.step)
+        return in_order(self.folder.glob("*"))
 
     def find(self, step: int) -> Snapshot | None:
         """The one after ``step`` updates; None where it was never kept, or has been thinned out."""
@@ -77,6 +80,13 @@ class Snapshots:
             gone.path.unlink()
 
 
+def in_order(paths: Iterable[Path]) -> list[Snapshot]:
+    """The snapshots among ``paths``, oldest first."""
+    found = [(match, path) for path in paths if (match := _NAME.fullmatch(path.name))]
+    kept = (Snapshot(int(match[1]), int(match[2]) / 1000, path) for match, path in found)
+    return sorted(kept, key=lambda one: one.step)
+
+
 def least_missed(times: list[float]) -> int:
     """Which of the ascending ``times``, neither first nor last, leaves the smallest gap; of two the first."""
     if len(times) < 3:
@@ -94,10 +104,6 @@ def position_in(data: bytes) -> dict[str, Any]:
     if not isinstance(position, dict):
         raise ValueError("no checkpoint: its position is no object")
     return position
-
-
-def _snapshot(match: re.Match[str], path: Path) -> Snapshot:
-    return Snapshot(int(match[1]), int(match[2]) / 1000, path)
 
 
 def _link(checkpoint: Path, path: Path) -> None:

@@ -12,18 +12,19 @@ from typing import Any
 from pipelines.errors import StudioError
 from pipelines.requests import TrainingRequest
 from pipelines.training.kinship import CHOSEN, check_branch
-from pipelines.training.snapshots import Snapshot, Snapshots, position_in
+from pipelines.training.snapshots import FOLDER, Snapshot, in_order, position_in
 from studio.engine.job import Job
+from studio.store.workspaces import Workspaces
 
 
-def snapshots_of(data: Path, job: Job) -> list[Snapshot]:
+def snapshots_of(workspaces: Workspaces, job: Job) -> list[Snapshot]:
     """What there is to go back to or to branch from, oldest first; nothing for other kinds of job."""
-    return Snapshots(data / "jobs" / job.id).listing()
+    return in_order(Path(name) for name in workspaces.files(job.id) if name.startswith(f"{FOLDER}/"))
 
 
-def snapshot_of(data: Path, job: Job, step: int) -> Snapshot:
+def snapshot_of(workspaces: Workspaces, job: Job, step: int) -> Snapshot:
     """The one after ``step`` updates. Raises ``StudioError`` that names those there are."""
-    kept = snapshots_of(data, job)
+    kept = snapshots_of(workspaces, job)
     for one in kept:
         if one.step == step:
             return one

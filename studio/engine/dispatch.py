@@ -7,7 +7,6 @@ training have places of their own, so that neither waits for the other to end; i
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -47,6 +46,7 @@ from studio.engine.term import Deposed
 from studio.engine.usage import DAY, Usage
 from studio.moderation.moderation import Moderation
 from studio.settings import Settings
+from studio.store.workspaces import Workspaces
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,21 @@ class Dispatch:
     """Hands jobs over, takes messages in. All entry points may be called from any thread."""
 
     def __init__(
-        self, settings: Settings, rows: JobRows, event_log: EventLog, hosts: Hosts, caps: Caps, moderation: Moderation
+        self,
+        settings: Settings,
+        rows: JobRows,
+        event_log: EventLog,
+        hosts: Hosts,
+        caps: Caps,
+        moderation: Moderation,
+        workspaces: Workspaces,
     ) -> None:
         self._settings = settings
         self._rows = rows
         self._log = event_log
         self._hosts = hosts
         self._moderation = moderation
+        self._workspaces = workspaces
         self._lock = threading.RLock()
         self._fleet = Fleet()
         self._roster = Roster(settings, caps, self._fleet)
@@ -285,7 +293,7 @@ class Dispatch:
             end.state,  # type: ignore[arg-type]  # the engine only ends jobs in ended states
             LIVE,
             device_seconds=end.device_seconds,
-            error=inside.stopped or CLOSED if end.state == "interrupted" else end.error,
+            error=inside.stopped or end.error or CLOSED if end.state == "interrupted" else end.error,
             facts=end.facts if end.state == "done" else None,
             made=end.made,
         )
@@ -324,14 +332,14 @@ class Dispatch:
 
     def _clear(self, job_id: str) -> None:
         """Deletes what only a further attempt would have needed. After the job's end is written down, never before."""
-        shutil.rmtree(self._settings.data / "jobs" / job_id / ATTEMPT, ignore_errors=True)
+        self._workspaces.clear(job_id, ATTEMPT)
 
     def _sweep(self) -> None:
         """The same of jobs whose end was written down just before a kill."""
         going_on = {job.id for job in self._rows.find(states=(*LIVE, "interrupted"))}
-        for folder in (self._settings.data / "jobs").glob(f"*/{ATTEMPT}"):
-            if folder.parent.name not in going_on:
-                self._clear(folder.parent.name)
+        for job_id in self._workspaces.holding(ATTEMPT):
+            if job_id not in going_on:
+                self._clear(job_id)
 
     # --------------------------------------------------------------------- inside, lock held
 

@@ -38,6 +38,7 @@ from studio.moderation.moderation import Moderation
 from studio.settings import Settings
 from studio.store.choices import Choices
 from studio.store.database import Database
+from studio.store.workspaces import Workspaces
 
 Batch: TypeAlias = list[Numbered]
 
@@ -58,8 +59,10 @@ class JobService:
         hosts: Hosts,
         caps: Caps,
         moderation: Moderation,
+        workspaces: Workspaces,
     ) -> None:
         self._settings = settings
+        self._workspaces = workspaces
         self._caps = caps
         self._moderation = moderation
         self._library = library
@@ -67,7 +70,7 @@ class JobService:
         self._log = EventLog(database)
         self._term = Term(database)
         self._rows = JobRows(database, self._log, self._term)
-        self._dispatch = Dispatch(settings, self._rows, self._log, hosts, caps, moderation)
+        self._dispatch = Dispatch(settings, self._rows, self._log, hosts, caps, moderation, workspaces)
         self._choices = Choices(database)
         self._presence = Presence(self._page_closed)
         self._asking = threading.Lock()  # so that two requests at once do not both take the last of a cap
@@ -198,7 +201,7 @@ class JobService:
         job = self._rows.owned(owner, job_id)
         checked = registration(job.kind).request.parse(job.request).steering(changes)
         if "rewind" in checked:
-            snapshot_of(self._settings.data, job, int(checked["rewind"]))
+            snapshot_of(self._workspaces, job, int(checked["rewind"]))
         if job.state not in ("running", "paused") or not self._dispatch.steer(job, checked):
             raise StudioError(
                 "job.steer", "Only a running or paused training can be steered; this one is {state}.", state=job.state
@@ -207,7 +210,7 @@ class JobService:
 
     def snapshots(self, owner: str, job_id: str) -> list[Snapshot]:
         """The states of a training that it can go back to and that others can begin with, oldest first."""
-        return snapshots_of(self._settings.data, self._rows.owned(owner, job_id))
+        return snapshots_of(self._workspaces, self._rows.owned(owner, job_id))
 
     def branch(self, owner: str, job_id: str, step: int, changes: Mapping[str, Any]) -> Job:
         """A new training that goes on from a snapshot of one of ``owner``'s, running or ended, with other settings.
@@ -215,7 +218,7 @@ class JobService:
         The snapshot is copied, as its own training may let it go. Raises ``StudioError`` for what cannot change.
         """
         job = self._rows.owned(owner, job_id)
-        data = snapshot_of(self._settings.data, job, step).path.read_bytes()
+        data = self._workspaces.read(job_id, str(snapshot_of(self._workspaces, job, step).path))
         values = branch_of(job, data, changes)
         self._caps.check_upload(owner, self._library.stored(owner), len(data))
         return self.submit(owner, job.kind, {**values, "begin": self._library.keep_upload(owner, data)})

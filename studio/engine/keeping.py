@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipelines.base import Artifact, Scalar
@@ -17,6 +16,7 @@ from studio.library.credentials import Credentials
 from studio.library.made import Made, keep
 from studio.library.recipe import compose
 from studio.store.blobs import Blobs
+from studio.store.workspaces import Workspace
 
 _KEPT = "kept.json"
 
@@ -34,7 +34,7 @@ class Keeping:
         digest: str | None,
         credited: Sequence[str],
         blobs: Blobs,
-        workspace: Path,
+        workspace: Workspace,
         credentials: Credentials | None,
         check: Callable[[Sequence[Artifact]], None] = lambda _made: None,
     ) -> None:
@@ -45,7 +45,8 @@ class Keeping:
         self._blobs = blobs
         self._credentials = credentials
         self._check = check
-        self._path = workspace / _KEPT
+        self._workspace = workspace
+        self._path = workspace.folder / _KEPT
         self._names: set[str] = set(json.loads(self._path.read_text())) if self._path.is_file() else set()
 
     def now(self, artifacts: Sequence[Artifact]) -> tuple[Made, ...]:
@@ -53,6 +54,7 @@ class Keeping:
         made = self.rest(artifacts, {})
         self._names |= {artifact.name for artifact in artifacts}
         write_durably(self._path, json.dumps(sorted(self._names)).encode())
+        self._workspace.saved()
         return made
 
     def rest(self, artifacts: Sequence[Artifact], facts: Mapping[str, Scalar]) -> tuple[Made, ...]:

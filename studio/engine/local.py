@@ -21,6 +21,7 @@ from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
 from pipelines.moderation import Judges, Policy, words_of
 from pipelines.registry import Registration, registration
+from pipelines.storage import StorageAway
 from studio.engine.job import ErrorSentence
 from studio.engine.keeping import Keeping
 from studio.engine.memory import with_memory
@@ -33,7 +34,9 @@ from studio.library.credentials import Credentials
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs
 from studio.store.shared_blobs import open_blobs
+from studio.store.shared_workspaces import open_workspaces
 from studio.store.storage import open_storage
+from studio.store.workspaces import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class LocalEngine:
         self._send = send
         storage = open_storage(options.storage, PATIENCE)
         self._blobs = open_blobs(options.data, storage, options.cache)
+        self._workspaces = open_workspaces(options.data, storage, options.cache)
         self._catalog = Catalog(ASSETS, options.data)
         self._judges = Judges()
         self._credentials = Credentials(options.data / "credentials") if options.content_credentials else None
@@ -115,14 +119,18 @@ class LocalEngine:
     def _run(self, order: Run) -> None:
         """The whole life of a job, in its own thread: whatever happens, exactly one ``Ended`` is sent."""
         hold: Hold | None = None
+        workspace: Workspace | None = None
         try:
             kind = registration(order.kind)
             hold = self._enter(order, kind)
             self._send(Turned(order.job_id, "running"))
-            ended = self._perform(order, kind, hold)
+            workspace = self._workspaces.begin(order.job_id, claim=not kind.interactive)
+            ended = self._perform(order, kind, hold, workspace)
         except Cancelled:
             later = self._closing.is_set() or (hold is not None and hold.interrupted)
             ended = Ended(order.job_id, "interrupted" if later else "cancelled", 0.0)
+        except StorageAway as error:  # what there is is safe, and can be taken up once the storage is back
+            ended = Ended(order.job_id, "interrupted", 0.0, error=ErrorSentence.of(error))
         except StudioError as error:
             ended = Ended(order.job_id, "failed", 0.0, error=ErrorSentence.of(error))
         except OSError as error:
@@ -138,6 +146,8 @@ class LocalEngine:
         if hold is not None:
             self._lease.leave(hold)
             seconds = hold.used
+        if workspace is not None:
+            workspace.end(over=ended.state != "interrupted")
         self._send(Ended(ended.job_id, ended.state, seconds, ended.made, ended.facts, ended.error))
 
     def _enter(self, order: Run, kind: Registration) -> Hold:
@@ -147,14 +157,13 @@ class LocalEngine:
                 self._pass_on(early)
         return hold
 
-    def _perform(self, order: Run, kind: Registration, hold: Hold) -> Ended:
+    def _perform(self, order: Run, kind: Registration, hold: Hold, workspace: Workspace) -> Ended:
         request = kind.request.parse(order.request)
-        workspace = self._options.data / "jobs" / order.job_id
         turn = EngineTurn(self._lease, hold, workspace, self._blobs, self._options.room)
         policy = order.policy or Policy()
         if policy.text is not None:
             self._judges.check_text(policy.text, list(words_of(order.request)))
-        telling = Telling(order.job_id, turn.workspace, self._send, self._shown(policy))
+        telling = Telling(order.job_id, workspace, self._send, self._shown(policy))
         weights, entry = self._fetch(kind, request, hold, telling)
 
         def attempt() -> Ended:
@@ -223,7 +232,7 @@ class LocalEngine:
         credited = [credit.line() for credit in self._catalog.credits(entry)] if entry else []
         settings = request.model_dump(mode="json")
         check = self._checking(order.policy)
-        return Keeping(order.kind, settings, digest, credited, self._blobs, turn.workspace, self._credentials, check)
+        return Keeping(order.kind, settings, digest, credited, self._blobs, turn.saving, self._credentials, check)
 
     def _checking(self, policy: Policy | None) -> Callable[[Sequence[Artifact]], None]:
         """What raises a ``StudioError`` where a finished picture may not be kept."""
@@ -260,13 +269,13 @@ class LocalEngine:
 class EngineTurn:
     """The ``Turn`` a pipeline gets: its place at the lease, its workspace and the files its request names."""
 
-    def __init__(self, lease: Lease, hold: Hold, workspace: Path, blobs: Blobs, room: int) -> None:
+    def __init__(self, lease: Lease, hold: Hold, workspace: Workspace, blobs: Blobs, room: int) -> None:
         self._lease = lease
         self._hold = hold
         self._blobs = blobs
-        self.workspace = workspace
+        self.saving = workspace
+        self.workspace = workspace.folder
         self.room = room
-        workspace.mkdir(parents=True, exist_ok=True)
 
     def begin(self) -> None:
         self._lease.take(self._hold)
@@ -299,6 +308,9 @@ class EngineTurn:
 
     def checkpoint(self) -> None:
         self._lease.checkpoint(self._hold)
+
+    def saved(self) -> None:
+        self.saving.saved()
 
     def steering(self) -> tuple[Mapping[str, Scalar], ...]:
         return self._lease.changes(self._hold)

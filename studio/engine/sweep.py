@@ -6,24 +6,22 @@ less to do and nothing half done.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from pipelines.base import ATTEMPT
 from studio.engine.job import LIVE
 from studio.store.database import Database
 from studio.store.tables import EventRow, ItemRow, JobRow
+from studio.store.workspaces import Workspaces
 
 #: a job in one of these is under way, or can be taken up again from what it left
 NEEDED = frozenset({*LIVE, "interrupted"})
 #: only a training that goes on from them needs these; branches begin with its snapshots
-RESUMING = "checkpoint-*.safetensors"
+RESUMING = ("checkpoint-*.safetensors", f"{ATTEMPT}/*")
 
 
-def sweep_folders(database: Database, jobs: Path, before: float) -> tuple[int, int]:
+def sweep_folders(database: Database, workspaces: Workspaces, before: float) -> tuple[int, int]:
     """Removes what is left of jobs that are over; returns how many folders went whole, and the bytes of everything.
 
     A job that ended for good before a time leaves what its owner can still use as long as something it made lies in
@@ -31,20 +29,12 @@ def sweep_folders(database: Database, jobs: Path, before: float) -> tuple[int, i
     folder no job has goes at once, as the row is written before it, and so does one of a job that was forgotten.
     """
     whole = freed = 0
-    for folder in _folders(jobs):
-        state = _state(database, folder.name, before)
-        if state == "kept":
-            continue
-        gone = list(folder.glob(RESUMING)) if state == "made" else [folder]
-        freed += sum(_bytes(path) for path in gone)
-        for path in gone:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for job_id in list(workspaces.jobs()):
+        state = _state(database, job_id, before)
+        if state != "kept":
+            freed += workspaces.drop(job_id, RESUMING if state == "made" else ())
         whole += state == "over"
     return whole, freed
-
-
-def _folders(jobs: Path) -> Iterator[Path]:
-    return (path for path in jobs.glob("*") if path.is_dir() and not path.is_symlink())
 
 
 def _state(database: Database, job_id: str, before: float) -> str:
@@ -61,10 +51,10 @@ def _state(database: Database, job_id: str, before: float) -> str:
     return "made" if has_made else "over"
 
 
-def _bytes(path: Path) -> int:
-    """What removing it frees: a file under two names (a snapshot is a checkpoint's) frees nothing by one of them."""
-    files = path.rglob("*") if path.is_dir() else (path,)
-    return sum(file.stat().st_size for file in files if file.is_file() and file.stat().st_nlink == 1)
+def live_jobs(database: Database) -> set[str]:
+    """The ids of those that have not ended."""
+    with database.read() as session:
+        return set(session.scalars(select(JobRow.id).where(JobRow.state.in_(LIVE))))
 
 
 def forget_asked(session: Session, owner: str) -> None:

@@ -10,12 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from pipelines.base import Event, Picture, Preview, Progress, Sample, Token
-from pipelines.durable import write_durably
 from studio.engine.messages import Emitted, Message
+from studio.store.workspaces import Workspace
 
 PROGRESS_EVERY = 0.2
 KEPT_PREVIEWS = 8
@@ -28,18 +27,18 @@ class Telling:
     def __init__(
         self,
         job_id: str,
-        workspace: Path,
+        workspace: Workspace,
         send: Callable[[Message], None],
         shown: Callable[[Event], bool] = lambda _event: True,
     ) -> None:
         self._job_id = job_id
         self._workspace = workspace
-        self._send = send
+        self._send = workspace.after(send)
         self._shown = shown
         self._pending: Progress | None = None
         self._stage = ""
         self._last = 0.0
-        self._previews: deque[Path] = deque()
+        self._previews: deque[str] = deque()
         self._told = 0  # characters of text in this attempt
         self._untold = 0  # how many of them to keep back, as an earlier attempt told them
 
@@ -99,16 +98,9 @@ class Telling:
             raise TypeError(f"{type(event).__name__} carries no picture")
         kind = type(event).__name__.lower()
         name = f"{kind}-{event.step:07d}.{_EXTENSIONS[picture.media_type]}"
-        path = self._workspace / name
-        write_durably(path, picture.data)
-        if isinstance(event, Preview) and path not in self._previews:
-            self._previews.append(path)
+        self._workspace.draw(name, picture.data)
+        if isinstance(event, Preview) and name not in self._previews:
+            self._previews.append(name)
             if len(self._previews) > KEPT_PREVIEWS:
-                self._previews.popleft().unlink(missing_ok=True)
+                self._workspace.rub_out(self._previews.popleft())
         return {"file": name, "width": picture.width, "height": picture.height}
-
-
-def sweep_previews(jobs: Path) -> None:
-    """Removes the last previews of jobs that have ended. Only at start, before anything runs."""
-    for path in jobs.glob("*/preview-*"):
-        path.unlink()

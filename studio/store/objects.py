@@ -63,8 +63,8 @@ class ObjectStorage:
         )
         self.address = f"s3://{bucket}/{prefix}".rstrip("/")
 
-    def put(self, name: str, source: Source) -> bool:
-        size, digest = size_of(source), sha256_of(source)
+    def put(self, name: str, source: Source, digest: str = "") -> bool:
+        size, digest = size_of(source), digest or sha256_of(source)
         if size > PART:
             if (there := self._head(name)) is not None:
                 return self._again(name, there, source, digest)
@@ -74,7 +74,7 @@ class ObjectStorage:
             self._send(name, source, digest, mode="create")
         except Taken:
             there = self._head(name)
-            return self.put(name, source) if there is None else self._again(name, there, source, digest)
+            return self.put(name, source, digest) if there is None else self._again(name, there, source, digest)
         return True
 
     def get(self, name: str, start: int = 0, end: int | None = None) -> Content:

@@ -125,7 +125,7 @@ class SharedBlobs(Blobs):
 
     def put(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
-        self._storage.put(_name(digest), data)
+        self._storage.put(_name(digest), data, digest)
         if len(data) <= SMALL:
             try:
                 self.copies.keep(digest, [data], self._storage.address).close()

@@ -84,16 +84,16 @@ class FolderStorage:
         self.folder = folder.expanduser().resolve()
         self.address = str(folder)
 
-    def put(self, name: str, source: Source) -> bool:
+    def put(self, name: str, source: Source, digest: str = "") -> bool:
         path = self._path(name)
         with self._sentences():
             if path.exists():
-                return self._again(path, source)
+                return self._again(path, source, digest)
             partial = self._written(path.parent, source)
             try:
                 os.link(partial, path)
             except FileExistsError:
-                return self._again(path, source)
+                return self._again(path, source, digest)
             finally:
                 partial.unlink(missing_ok=True)
             sync_folder(path.parent)
@@ -148,10 +148,10 @@ class FolderStorage:
             raise
         return Path(partial)
 
-    def _again(self, path: Path, source: Source) -> bool:
+    def _again(self, path: Path, source: Source, digest: str) -> bool:
         """False, as these bytes are there, and their time is a fresh one. Raises ``Taken`` for others."""
         found = path.stat()
-        if found.st_size != size_of(source) or sha256_of(path) != sha256_of(source):
+        if found.st_size != size_of(source) or sha256_of(path) != (digest or sha256_of(source)):
             raise Taken(path.name)
         if time.time() - found.st_mtime > RENEW:
             os.utime(path)

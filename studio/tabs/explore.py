@@ -87,5 +87,7 @@ class ExploreTab(GeneratorBench):
     def _newest(self, owner: str) -> str:
         """The newest snapshot of the training that runs, among the files; what was chosen stays where there is none."""
         job = learning_of(self.studio, owner)
-        kept = snapshots_of(self.studio.settings.data, job) if job else []
-        return self.studio.keep_upload(owner, kept[-1].path.read_bytes()) if kept else LEARNING
+        kept = snapshots_of(self.studio.workspaces, job) if job else []
+        if job is None or not kept:
+            return LEARNING
+        return self.studio.keep_upload(owner, self.studio.workspaces.read(job.id, str(kept[-1].path)))

@@ -17,6 +17,7 @@ from studio.engine.memory import with_memory
 from studio.engine.messages import Emitted, Message
 from studio.engine.residency import Ledger, Wanted
 from studio.engine.telling import Telling
+from studio.store.workspaces import Workspace
 
 CPU = Device("cpu", "CPU", "float32", "a test", 1000, 1)
 MB = 1_000_000
@@ -77,7 +78,7 @@ class Studio:
         Hungry.device, Hungry.attempts = Counting(total * MB), []
         self.ledger = Ledger(CPU, 1000 * MB)  # the ledger thinks there is room: the device knows better
         self.told: list[Message] = []
-        self.telling = Telling("job", tmp_path, self.told.append)
+        self.telling = Telling("job", Workspace(tmp_path), self.told.append)
 
     def make(self, weights: str) -> str:
         def attempt() -> str:
@@ -111,7 +112,7 @@ def test_out_of_memory_is_recovered_by_what_is_idle(tmp_path: Path, weights: str
     studio = Studio(tmp_path)
     studio.make("50-0-0")
     studio.told.clear()
-    studio.telling = Telling("job", tmp_path, studio.told.append)
+    studio.telling = Telling("job", Workspace(tmp_path), studio.told.append)
     Hungry.attempts.clear()
     assert studio.make(weights) == "made"
     assert Hungry.attempts == attempts, "tried once more, no oftener"

@@ -18,6 +18,7 @@ from pipelines.text_loading import load_language_model
 from studio.engine.local import EngineTurn
 from studio.engine.turns import Hold, Lease
 from studio.store.blobs import Blobs
+from studio.store.workspaces import Workspace
 from tests.unit.test_text import GREEDY, asked, generated, loaded, run
 from tests.unit.test_turns import Clock, wait_until
 from tests.unit.tiny_language import BFLOAT16, FLOAT32, save, save_trained
@@ -44,7 +45,7 @@ class Job(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        turn = EngineTurn(self.studio.lease, self.hold, self.studio.place / self.name, self.studio.blobs, 0)
+        turn = EngineTurn(self.studio.lease, self.hold, Workspace(self.studio.place / self.name), self.studio.blobs, 0)
         try:
             turn.begin()
             events: Any = self.studio.pipeline.run(self.request, turn)

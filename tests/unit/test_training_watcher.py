@@ -24,6 +24,7 @@ from studio.engine.job import Numbered
 from studio.engine.telling import Telling
 from studio.locales import marked
 from studio.runs import _lines, chart_titles
+from studio.store.workspaces import Workspace
 from studio.tabs.diagnosis import said
 from tests.unit.training_runs import CPU, state, tiny, train
 from tests.unit.turns import FreeTurn
@@ -46,7 +47,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 def emitted(events: list[Any], tmp_path: Path) -> list[Numbered]:
     """``events`` as a page gets them."""
     sent: list[Any] = []
-    telling = Telling("job", tmp_path, sent.append)
+    telling = Telling("job", Workspace(tmp_path), sent.append)
     for event in events[:-1]:
         telling.event(event)
     return [Numbered(seq, 0.0, one.kind, one.data) for seq, one in enumerate(sent, 1)]

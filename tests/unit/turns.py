@@ -49,6 +49,9 @@ class FreeTurn:
         if self.cancel_after is not None and self.checkpoints >= self.cancel_after:
             raise Cancelled
 
+    def saved(self) -> None:
+        pass
+
     def steering(self) -> tuple[Mapping[str, Scalar], ...]:
         return ()
 
