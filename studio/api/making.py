@@ -25,7 +25,7 @@ from studio.library.library import Item
 from studio.library.parameters import read_recipe
 from studio.owners import owner_of
 from studio.services import Studio
-from studio.tabs.image_help import expanded
+from studio.tabs.expanding import expanded
 from studio.uploads import Upload
 
 

@@ -1,7 +1,6 @@
 """Help with a prompt, on the Image tab: the text model makes more of a few words; a picture says how it was made.
 
-Expanding is a job of the text model like any other, followed to its end. Knows the controls, the job service and
-recipes; not models.
+Knows the controls and recipes; how a prompt is made longer is ``expanding``'s.
 """
 
 from __future__ import annotations
@@ -15,57 +14,20 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from pipelines.errors import StudioError
-from studio.engine.job import ENDED
 from studio.library.parameters import Found, read_recipe
 from studio.locales import i18n, language_of, t
 from studio.owners import owner_of
+from studio.tabs.expanding import expanded
 from studio.tabs.following import refuse, report
 from studio.tabs.parts import QUIET, Updates, fold
 from studio.uploads import Upload
 from studio.widgets import widget
 
 if TYPE_CHECKING:
-    from studio.services import Studio
     from studio.tabs.tab import Tab
 
 #: settings that are files
 _FILES = ("source", "mask", "weights", "loras")
-_ASKED = (
-    "You write prompts for a model that paints pictures. Answer with one sentence of at most forty words: the same "
-    "subject as given, with its surroundings, light, colours and the kind of picture. No explanation, no list."
-)
-
-
-def expanding(prompt: str, seed: int = -1) -> dict[str, Any]:
-    """The request to the text model."""
-    return {
-        "prompt": f"Write the prompt for: {prompt}",
-        "system": _ASKED,
-        "history": [
-            ["user", "Write the prompt for: a fox"],
-            ["assistant", "A red fox resting in tall autumn grass at dusk, warm low sunlight, soft focus, film photo"],
-        ],
-        "max_new_tokens": 90,
-        "temperature": 0.7,
-        "stop": ["\n"],
-        "seed": seed,
-    }  # fmt: skip
-
-
-async def expanded(studio: Studio, owner: str, prompt: str, seed: int = -1, model: str = "") -> AsyncIterator[str]:
-    """The longer prompt, as far as it is written. Raises ``StudioError`` for an empty one, and as the job does."""
-    if not prompt.strip():
-        raise StudioError("prompt.empty", "The prompt is empty. Write what you would like to get.")
-    job = studio.submit(owner, "text", {**expanding(prompt.strip(), seed), "model": model})
-    text = ""
-    async for batch in studio.jobs.follow(owner, job.id):
-        new = "".join(event.data["text"] for event in batch if event.kind == "token")
-        if new:
-            text += new
-            yield text.strip().strip('"')
-    ended = studio.jobs.get(owner, job.id)
-    if ended.state in ENDED and ended.error is not None:
-        raise ended.error.as_error()
 
 
 class Helping:
@@ -76,10 +38,12 @@ class Helping:
 
     def lay(self) -> None:
         with fold("image", "help"):
-            self.expand_button = gr.Button(
-                i18n("image.expand"), elem_id="image-expand", elem_classes="quiet icon icon-text", size="sm"
-            )
-            words: dict[str, Any] = {"file": "image-recipe", "words": "image.recipe", "examples": [], "first": 0}
+            words: dict[str, Any] = {"elem_classes": "quiet icon icon-text", "size": "sm"}
+            self.expand_button = gr.Button(i18n("image.expand"), elem_id="image-expand", **words)
+            words = {"elem_classes": "quiet icon icon-reset", "size": "sm", "visible": False}
+            self.undo_button = gr.Button(i18n("image.expand.undo"), elem_id="image-expand-undo", **words)
+            self.made = gr.State(None)
+            words = {"file": "image-recipe", "words": "image.recipe", "examples": [], "first": 0}
             self.told = widget("drop", "image-recipe-drop", None, **words)
             self.file = Upload(
                 file_count="single", type="filepath", elem_id="image-recipe", elem_classes="behind", show_label=False
@@ -87,21 +51,33 @@ class Helping:
 
     def wire(self) -> None:
         prompt = self.tab.controls.fields["prompt"]
-        self.expand_button.click(self.expand, prompt, prompt, **QUIET)
+        changed = [prompt, self.made, self.undo_button]
+        self.expand_button.click(self.expand, [prompt, self.made], changed, **QUIET)
+        self.undo_button.click(self.undo, self.made, changed, **QUIET)
         self.file.upload(self.take, self.file, [*self.tab.targets, self.told, self.file], **QUIET)
 
-    async def expand(self, prompt: str, request: gr.Request) -> AsyncIterator[Any]:
-        """Writes the longer prompt in the place of the short one, which stays where it cannot be done."""
-        language = language_of(request)
+    async def expand(self, prompt: str, made: Any, request: gr.Request) -> AsyncIterator[Updates]:
+        """Writes the longer prompt in the place of the short one, which stays where it cannot be done.
+
+        Where the prompt is what was made last, another is made of the same words.
+        """
+        language, field = language_of(request), self.tab.controls.fields["prompt"]
+        own = _own_words(prompt, made)
         try:
-            async for text in expanded(self.tab.studio, owner_of(request), prompt):
-                yield text
+            longer = own
+            async for longer in expanded(self.tab.studio, owner_of(request), own):
+                yield {field: longer}
+            yield {self.made: (own, longer), self.undo_button: gr.Button(visible=True)}
         except StudioError as error:
             refuse(error, language)
-            yield prompt
+            yield {field: prompt}
         except Exception as error:  # noqa: BLE001 - the last line of defence before the page
             report(error, language)
-            yield prompt
+            yield {field: prompt}
+
+    def undo(self, made: Any) -> tuple[Any, None, Any]:
+        """The person's own words again."""
+        return (made[0] if made else gr.skip()), None, gr.Button(visible=False)
 
     async def take(self, path: str, request: gr.Request) -> Updates:
         """Fills the controls with what the picture says. One that says nothing leaves them as they are."""
@@ -142,3 +118,8 @@ class Helping:
 
 def _read(path: str) -> Found:
     return read_recipe(Path(path).read_bytes())
+
+
+def _own_words(prompt: str, made: Any) -> str:
+    """What a person wrote, of which ``made`` may say that the prompt was made; the prompt itself where it was not."""
+    return str(made[0]) if made and prompt == made[1] else prompt
