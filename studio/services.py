@@ -166,4 +166,8 @@ def _hosts(settings: Settings) -> Hosts:
         settings.storage,
         settings.cache_mb * 1_000_000,
     )
+    if settings.cluster:
+        from studio.engine.hosts.ray_cluster import RayHosts  # an extra
+
+        return RayHosts(settings, options)
     return local_hosts(settings, options)

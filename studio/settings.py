@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     devices: int = Field(
         0, ge=0, le=64, description="devices of this machine, a worker process each; 0: every CUDA GPU, or one CPU"
     )
+    cluster: str = Field(
+        "",
+        description="auto, or HOST:PORT of a Ray cluster's head: models run on its GPUs; needs --database on "
+        "PostgreSQL, and --storage or a --data that all its machines see. This machine joins it first: ray start",
+    )
     threads: int = Field(
         0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one, shared by the devices"
     )
@@ -148,6 +153,13 @@ class Settings(BaseSettings):
                 "Without accounts the studio listens on this machine only, and --host is {host}: add --auth, and make "
                 "the first account with: python -m studio.accounts add NAME --role administrator",
                 host=self.host or "empty, which means every address",
+            )
+        if self.cluster and not self.database.startswith("postgresql"):
+            raise StudioError(
+                "cluster.database",
+                "--cluster needs --database postgresql+psycopg://..., which every machine can reach; --database is "
+                "{database}.",
+                database=self.database or "empty, which is a file in the data folder",
             )
         if self.auth_header and not self.auth:
             raise StudioError(

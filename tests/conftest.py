@@ -1,4 +1,4 @@
-"""What tests of several folders need: both databases, both kinds of storage."""
+"""What tests of several folders need: both databases, both kinds of storage, a cluster."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from pipelines.storage import Storage
 from studio.store.database import Database
 from studio.store.storage import open_storage
-from tests import object_store, postgres
+from tests import object_store, postgres, ray_cluster
 from tests.object_store import ObjectStore
 from tests.postgres import PostgreSQL
+from tests.ray_cluster import RayCluster
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,14 @@ def postgresql() -> Iterator[PostgreSQL]:
         pytest.skip("there is no PostgreSQL on this machine")
     with postgres.running(programs) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def one_gpu() -> Iterator[RayCluster]:
+    """A Ray cluster of one machine with one virtual GPU; skips, with a word, where Ray is not installed."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with ray_cluster.running() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,10 @@ from studio.engine.hosts import Host, Hosts, Loss
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
 from studio.engine.messages import (
     Added,
+    Attached,
     Emitted,
     Ended,
+    Marked,
     Message,
     Order,
     Ready,
@@ -76,13 +78,13 @@ class Dispatch:
         self._recovery = Recovery()
         #: devices that begin nothing more, those among them that are not there yet
         self.drained: set[str] = set()
+        self._begun = False  # before that nobody knows what still runs somewhere
         self._closing = False
         self._draining = False
 
     def start(self) -> None:
-        """Takes up what the last run left: running jobs are interrupted, queued ones wait on."""
-        for job in self._rows.find(states=("running", "paused")):
-            self._rows.move(job.id, "interrupted", LIVE, error=CLOSED)
+        """Takes up what the last run left: what goes on in an engine that outlived it is followed on, other running
+        jobs are interrupted, queued ones wait on."""
         for job in reversed(self._rows.find(states=("done",), limit=100)):
             self._roster.estimates.learn(job, job.device_seconds)
         for job in self._rows.since(time.time() - DAY):
@@ -90,17 +92,26 @@ class Dispatch:
         self._sweep()
         with self._lock:
             self._roster.queue = self._rows.find(states=("queued",), oldest_first=True)
-        self._hosts.start(self._join)
+        self._hosts.start(self)
+        for job in self._rows.find(states=("running", "paused")):
+            if job.id not in self._roster.inside:
+                self._rows.move(job.id, "interrupted", LIVE, error=CLOSED)
+        with self._lock:
+            self._begun = True
+            self._pump()
 
     def close(self) -> None:
-        """Ends the engines. Jobs that ran are interrupted and can be resumed; queued ones stay queued."""
+        """Ends the engines, but for those that outlive us. Jobs that ran are interrupted and can be resumed; queued
+        ones stay queued."""
         with self._lock:
             self._closing = True
         self._hosts.close()
         with ThreadPoolExecutor(max(1, len(self._fleet))) as closing:
             list(closing.map(lambda device: device.host.close(), self._fleet))
-        for job_id in list(self._roster.inside):
-            self._rows.move(job_id, "interrupted", LIVE, error=CLOSED)
+        for job_id, inside in list(self._roster.inside.items()):
+            device = self._fleet.get(inside.device)
+            if device is None or not device.host.outlives:
+                self._rows.move(job_id, "interrupted", LIVE, error=CLOSED)
 
     # --------------------------------------------------------------------------- from the service
 
@@ -215,18 +226,35 @@ class Dispatch:
 
     # -------------------------------------------------------------------------- from the devices
 
-    def _join(self, name: str, node: str, host: Host) -> None:
-        """There is a device more."""
+    def join(self, name: str, node: str, host: Host) -> None:
+        """See ``Members``, for this and the two that follow."""
         device = Device(name, node, host, draining=name in self.drained)
         with self._lock:
             self._fleet.add(device)
         host.start(partial(self._receive, device), partial(self._lost, device))
 
-    def _receive(self, device: Device, message: Message) -> None:
+    def leaving(self, name: str, on: bool) -> None:
+        with self._lock:
+            device = self._fleet.get(name)
+            if device is not None:
+                device.leaving = on
+                self._pump()
+
+    def part(self, name: str) -> None:
+        with self._lock:
+            self._fleet.remove(name)
+
+    def _receive(self, device: Device, message: Message | Marked) -> None:
         """Takes a message; while it cannot be written down (a full disk, say) it waits, and the engine with it."""
+        heard = self._log.heard
+        if isinstance(message, Marked) and message.number <= heard.known(message.source):
+            return None  # told again, as it was not known to be written down
         while True:
             try:
-                return self._take(device, message)
+                if not isinstance(message, Marked):
+                    return self._take(device, message)
+                with heard.taking(message.source, message.number):
+                    return self._take(device, message.message)
             except (DiskFull, OperationalError) as error:
                 log.error("%s cannot be written down, trying again: %s", type(message).__name__, error)
                 if self._closing:
@@ -252,6 +280,21 @@ class Dispatch:
                 with self._lock:
                     device.ready = message
                     self._pump()
+            case Attached(source, jobs):
+                self._attached(device, source, jobs)
+
+    def _attached(self, device: Device, source: str, jobs: tuple[str, ...]) -> None:
+        """Its jobs go on where they are, but for those that were given up meanwhile."""
+        if device.source and device.source != source:
+            self._log.heard.forget(device.source)
+        device.source = source
+        for job_id in jobs:
+            job = self._rows.get(job_id)
+            with self._lock:
+                if job is not None and job.live and job_id not in self._roster.inside:
+                    self._roster.adopt(job, device.name)
+                elif not self._at(job_id, device):
+                    device.host.order(Tell(job_id, "cancel"))
 
     def _at(self, job_id: str, device: Device) -> bool:
         """Whether the job is with this device: what another says of it is of an attempt that was given up."""
@@ -260,6 +303,8 @@ class Dispatch:
 
     def _heard(self, device: Device, vitals: Vitals) -> None:
         """Stops trainings whose owners have no device minutes left; others may begin now that some are free."""
+        if device.source:
+            device.host.acknowledge(self._log.heard.written(device.source))
         with self._lock:
             self._roster.hear(device, vitals)
             stopping = [
@@ -345,7 +390,7 @@ class Dispatch:
 
     def _pump(self) -> None:
         """Hands over as many queued jobs as there are free places."""
-        if self._closing or self._draining:
+        if not self._begun or self._closing or self._draining:
             return
         for of_class in (True, False):
             while (following := self._roster.next(of_class)) is not None:

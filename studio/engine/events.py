@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from pipelines.durable import DiskFull
+from studio.engine.heard import Heard
 from studio.engine.job import Numbered
 from studio.store.database import Database
 from studio.store.tables import EventRow
@@ -39,6 +40,8 @@ class EventLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: how far engines were heard that tell again what was not written down; written together with what they said
+        self.heard = Heard(database)
         self._lock = threading.RLock()
         self._disk = threading.RLock()
         self._last: dict[str, int] = {}
@@ -56,6 +59,7 @@ class EventLog:
         """Adds an event; it is seen at once and written soon."""
         with self._lock:
             event = self._number(job_id, kind, data)
+            self.heard.mark()
         self._work.set()
         self._wake(job_id)
         return event
@@ -67,12 +71,15 @@ class EventLog:
         """
         with self._disk, self._lock:
             self._flush()
+            marks = self.heard.ahead(own=True)
             with self._database.write() as session:
                 first, at = self._next(job_id, session), time.time()
                 events = [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]
                 rows = [_row(job_id, event) for event in events]
                 if rows:
                     session.execute(insert(EventRow), rows)
+                self.heard.write(session, marks)
+            self.heard.wrote(marks)
             if not events:
                 return
             self._last[job_id] = events[-1].seq
@@ -159,11 +166,14 @@ class EventLog:
         with self._disk:
             with self._lock:
                 waiting, self._pending = self._pending, []
+                marks = self.heard.ahead()
             if not waiting:
                 return
             try:
                 with self._database.write() as session:
                     session.execute(insert(EventRow), waiting)
+                    self.heard.write(session, marks)
+                self.heard.wrote(marks)
             except BaseException:
                 with self._lock:
                     self._pending = waiting + self._pending

@@ -18,7 +18,10 @@ SILENT = Vitals(0, (), None, {})
 
 @dataclass(eq=False)
 class Device:
-    """One device. ``node`` is the machine it is in; ``draining`` somebody's wish, ``leaving`` its machine's."""
+    """One device. ``node`` is the machine it is in; ``draining`` somebody's wish, ``leaving`` its machine's.
+
+    ``source``: what this life of its engine is called, where that outlives us.
+    """
 
     name: str
     node: str
@@ -27,6 +30,7 @@ class Device:
     vitals: Vitals = SILENT
     draining: bool = False
     leaving: bool = False
+    source: str = ""
 
     @property
     def takes(self) -> bool:

@@ -126,4 +126,24 @@ class Vitals:
     beats: int = 0
 
 
-Message: TypeAlias = Ready | Emitted | Turned | Added | Ended | Vitals
+@dataclass(frozen=True)
+class Attached:
+    """An engine that outlives whoever listens is heard from now on, in this life of it under the name ``source``.
+
+    ``jobs`` are those it has, or whose end it has not been told to be written down.
+    """
+
+    source: str
+    jobs: tuple[str, ...]
+
+
+Message: TypeAlias = Ready | Emitted | Turned | Added | Ended | Vitals | Attached
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A message of such an engine with its number, from 1 on."""
+
+    source: str
+    number: int
+    message: Message

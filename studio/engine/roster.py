@@ -65,6 +65,12 @@ class Roster:
         self.inside[job.id] = Inside(job, device)
         self.usage.begins(job)
 
+    def adopt(self, job: Job, device: str) -> None:
+        """The job has been with a device since before we came."""
+        self.queue = [one for one in self.queue if one.id != job.id]
+        self.inside[job.id] = Inside(job, device, job.state == "paused")
+        self.usage.begins(job)
+
     def end(self, job_id: str, seconds: float) -> None:
         """The job is not with a device any more, and has used ``seconds`` in all."""
         gone = self.inside.pop(job_id)

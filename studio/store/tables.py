@@ -105,6 +105,15 @@ class LeadingRow(Base):
     since: Mapped[float]
 
 
+class HeardRow(Base):
+    """Up to which number the messages of an engine that keeps them are written down. ``source``: one life of one."""
+
+    __tablename__ = "heard"
+
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
 class ChoiceRow(Base):
     """What an administrator has chosen while the studio ran, by name: it goes before the settings."""
 

@@ -1,4 +1,4 @@
-"""What every host of the engine owes the job service; the same tests over the inline and the process host."""
+"""What every host of the engine owes the job service; the same tests over the inline, the process and the Ray host."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from studio.services import Studio
 from tests.studios import OWNER, endless_training, follow, only_host, open_in, small_training, wait_for, wait_state
 
 
-@pytest.fixture(scope="module", params=["inline", "process", "process on postgresql"])
+@pytest.fixture(scope="module", params=["inline", "process", "process on postgresql", "ray"])
 def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     host, _, server = request.param.partition(" on ")
-    database = request.getfixturevalue(server).fresh() if server else ""
-    opened = open_in(tmp_path_factory.mktemp("studio"), host, database=database)
+    changes: dict[str, str] = {}
+    if server:
+        changes["database"] = request.getfixturevalue(server).fresh()
+    if host == "ray":
+        host, changes["cluster"] = "process", request.getfixturevalue("one_gpu").address
+    opened = open_in(tmp_path_factory.mktemp("studio"), host, **changes)
     yield opened
     opened.close()
 

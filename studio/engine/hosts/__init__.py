@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
-from studio.engine.messages import Message, Order
+from studio.engine.messages import Marked, Message, Order
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,43 @@ class Host(Protocol):
 
     #: starting, ready, restarting or closed
     state: str
+    #: what runs goes on when we close, and is heard again by whoever starts a host of the same engine
+    outlives: bool
 
-    def start(self, receive: Callable[[Message], None], lost: Callable[[Loss], None]) -> None:
+    def start(self, receive: Callable[[Message | Marked], None], lost: Callable[[Loss], None]) -> None:
         """Starts the engine. ``lost`` is told, with the reason, that the engine died and every job in it with it."""
 
     def order(self, order: Order) -> None:
         """Passes an order on. Orders given while no engine is there are dropped: the jobs they name were lost."""
 
+    def acknowledge(self, number: int) -> None:
+        """Every ``Marked`` message up to this number is written down."""
+
     def close(self) -> None:
-        """Ends the engine and whatever runs in it."""
+        """Ends the engine and whatever runs in it, unless it outlives us."""
 
 
-#: is told of a device that there is from now on: its name, the machine it is in, and its host, not started yet
-Join: TypeAlias = Callable[[str, str, Host], None]
+class Members(Protocol):
+    """Who is told which devices there are."""
+
+    def join(self, name: str, node: str, host: Host) -> None:
+        """There is a device in the machine ``node``; its host is not started yet."""
+
+    def leaving(self, name: str, on: bool) -> None:
+        """Its machine is about to go: nothing new is to begin there. Or it is not after all."""
+
+    def part(self, name: str) -> None:
+        """It is gone for good, and its host has said that it was lost."""
 
 
 class Hosts(Protocol):
     """The devices there are."""
 
-    def start(self, join: Join) -> None:
-        """Tells which devices there are, and from then on of each that comes."""
+    def start(self, members: Members) -> None:
+        """Tells which devices there are, and from then on of each that comes and goes.
+
+        Returns once every engine that was running already has said what it has, or is ended.
+        """
 
     def close(self) -> None:
         """No further device comes. The hosts are closed by whoever started them."""
@@ -60,9 +77,9 @@ class FixedHosts:
         self.node = node
         self.hosts = dict(hosts)
 
-    def start(self, join: Join) -> None:
+    def start(self, members: Members) -> None:
         for name, host in self.hosts.items():
-            join(name, self.node, host)
+            members.join(name, self.node, host)
 
     def close(self) -> None:
         pass

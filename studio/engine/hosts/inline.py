@@ -12,6 +12,8 @@ from studio.engine.options import EngineOptions
 class InlineHost:
     """A ``Host`` without a process of its own. It cannot be lost: it dies with us."""
 
+    outlives = False
+
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self.state = "starting"
@@ -25,6 +27,9 @@ class InlineHost:
 
     def order(self, order: Order) -> None:
         self._engine.order(order)
+
+    def acknowledge(self, number: int) -> None:
+        """There is nothing to acknowledge: the engine goes with us and numbers nothing."""
 
     def close(self) -> None:
         if self.state == "ready":

@@ -37,6 +37,8 @@ class ProcessHost:
     ``environment``: variables that the worker has besides ours, such as the one that says which GPU it sees.
     """
 
+    outlives = False
+
     def __init__(
         self, options: EngineOptions, hang_seconds: float = 0, environment: Mapping[str, str] | None = None
     ) -> None:
@@ -69,6 +71,9 @@ class ProcessHost:
                 self._connection.send(order)
             except OSError as error:  # the worker is gone; the supervisor is about to say so
                 log.info("order %s not delivered: %s", type(order).__name__, error)
+
+    def acknowledge(self, number: int) -> None:
+        """There is nothing to acknowledge: the engine goes with us and numbers nothing."""
 
     def close(self) -> None:
         self._closing.set()

@@ -1,0 +1,146 @@
+"""The engine in an actor on a GPU of a Ray cluster: detached, so that it goes on while we are closed or upgraded.
+
+Knows one actor by name, listens to it and starts it again. Which GPUs there are is for ``ray_cluster``. An engine whose
+stream broke is given up at once, whatever the reason: what ran there is told so, and goes on elsewhere or here anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from studio.engine.hosts import Loss
+from studio.engine.hosts.watch import Watch
+from studio.engine.messages import Attached, Marked, Message, Order, Ready
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+#: an engine that was up and says nothing at all for so long is lost; it speaks once a second
+SILENT_SECONDS = 15.0
+#: between two tries to find an actor that is being started again
+PAUSE_SECONDS = 0.5
+
+
+class RayHost:
+    """A ``Host``. ``find`` gives a handle of the actor, which it makes where there is none."""
+
+    outlives = True
+
+    def __init__(self, find: Callable[[], Any], hang_seconds: float = 0) -> None:
+        self._find = find
+        self._hang_seconds = hang_seconds
+        self._closing = threading.Event()
+        self._gone = threading.Event()
+        self._listener: threading.Thread | None = None
+        self._actor: Any = None
+        self._source = ""
+        self._given_up = ""  # a life of the engine whose jobs were lost to us
+        #: set once it was heard what the engine has
+        self.attached = threading.Event()
+        self.state = "starting"
+
+    def start(self, receive: Callable[[Message | Marked], None], lost: Callable[[Loss], None]) -> None:
+        self._listener = threading.Thread(target=self._listen, args=(receive, lost), name="ray-listener", daemon=True)
+        self._listener.start()
+
+    def order(self, order: Order) -> None:
+        actor, source = self._actor, self._source
+        if source:
+            actor.order.remote(source, order)
+
+    def acknowledge(self, number: int) -> None:
+        actor, source = self._actor, self._source
+        if source:
+            actor.acknowledge.remote(source, number)
+
+    def close(self) -> None:
+        """Listens no more. What runs goes on, and is there for whoever listens next."""
+        self._closing.set()
+        if self._listener is not None:
+            self._listener.join(timeout=10)
+        self.state = "closed"
+
+    def gone(self) -> None:
+        """Its machine is no more: what ran is lost, and it is not started again."""
+        self._gone.set()
+        if self._listener is not None:
+            self._listener.join(timeout=10)
+        self.state = "closed"
+
+    # ------------------------------------------------------------------------------ listening
+
+    def _listen(self, receive: Callable[[Message | Marked], None], lost: Callable[[Loss], None]) -> None:
+        while not self._over():
+            loss = Loss("ended", "its machine is gone")
+            try:
+                self._actor = self._find()
+                loss = self._hear(self._actor, receive)
+            except (RayError, ValueError) as error:  # ValueError: no machine is left for it
+                loss = Loss("ended", type(error).__name__)
+            finally:
+                self._lose(loss, lost)
+            self._closing.wait(PAUSE_SECONDS)
+
+    def _over(self) -> bool:
+        return self._closing.is_set() or self._gone.is_set()
+
+    def _lose(self, loss: Loss, lost: Callable[[Loss], None]) -> None:
+        """Says that the engine died, if it was there and we are not merely leaving."""
+        if not self._source or self._closing.is_set():
+            return
+        self._given_up, self._source, self.state = self._source, "", "restarting"
+        log.warning("the engine of an actor %s (%s) and is started again", loss.cause, loss.reason)
+        lost(loss)
+
+    def _hear(self, actor: Any, receive: Callable[[Message | Marked], None]) -> Loss:
+        """Listens until the stream breaks, the engine is silent or hangs, or we are closed; why it ended."""
+        stream = actor.stream.options(num_returns="streaming", _generator_backpressure_num_objects=64).remote()
+        try:
+            return self._follow(actor, stream, receive)
+        finally:
+            ray.cancel(stream)
+
+    def _follow(self, actor: Any, stream: Any, receive: Callable[[Message | Marked], None]) -> Loss:
+        watch, heard = Watch(self._hang_seconds), time.monotonic()
+        while not self._over():
+            ready, _ = ray.wait([stream], timeout=POLL_SECONDS)
+            if watch.hung:
+                return self._end(actor, Loss("hung", str(int(self._hang_seconds))))
+            if not ready:
+                if self._source and time.monotonic() - heard > SILENT_SECONDS:
+                    return self._end(actor, Loss("hung", str(int(SILENT_SECONDS))))
+                continue
+            try:
+                batch = ray.get(next(stream))
+            except StopIteration:  # somebody else listens now
+                return Loss("ended", "the stream ended")
+            for message in batch:
+                if isinstance(message, Attached) and message.source == self._given_up:
+                    return self._end(actor, Loss("ended", "it was given up"))
+                self._take(message, watch, receive)
+            heard = time.monotonic()
+        return Loss("ended", "its machine is gone")
+
+    def _take(self, message: Message | Marked, watch: Watch, receive: Callable[[Message | Marked], None]) -> None:
+        watch.hear(message.message if isinstance(message, Marked) else message)
+        if isinstance(message, Attached):
+            self._source = message.source
+        elif isinstance(message, Ready):
+            self.state = "ready"
+        began = time.monotonic()
+        receive(message)
+        watch.excuse(time.monotonic() - began)
+        if isinstance(message, Attached):
+            self.attached.set()
+
+    def _end(self, actor: Any, loss: Loss) -> Loss:
+        """Makes sure that it does not go on unheard; Ray starts it again."""
+        ray.kill(actor, no_restart=False)
+        return loss

@@ -1,0 +1,80 @@
+"""A Ray cluster of the tests' own on this machine: nodes with virtual GPUs, which no work may leave running."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psutil
+
+#: of a node; work is small here, and the cores are others' too
+MEMORY = 80_000_000
+
+
+class RayCluster:
+    """``address`` is what ``--cluster`` takes; ``add`` begins a machine with so many virtual GPUs."""
+
+    def __init__(self, gpus: int) -> None:
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster(initialize_head=True, head_node_args={**_node(gpus), "include_dashboard": False})
+        self.address = str(self._cluster.address)
+
+    def add(self, gpus: int) -> Any:
+        return self._cluster.add_node(wait=True, **_node(gpus))
+
+    def remove(self, node: Any) -> None:
+        """As if somebody pulled the plug: the node's processes are killed, and those of its actors with them."""
+        raylet = node.all_processes["raylet"][0].process.pid
+        doomed = [psutil.Process(raylet), *psutil.Process(raylet).children(recursive=True)]
+        for process in doomed:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._cluster.remove_node(node, allow_graceful=False)
+
+    def end_actors(self) -> None:
+        """Detached actors would keep their GPUs from the next studio."""
+        import ray
+
+        if ray.is_initialized():
+            for one in ray.util.list_named_actors(all_namespaces=True):
+                with suppress(ValueError):
+                    ray.kill(ray.get_actor(one["name"], namespace=one["namespace"]), no_restart=True)
+
+    def close(self) -> None:
+        import ray
+
+        self.end_actors()
+        ray.shutdown()
+        self._cluster.shutdown()
+
+
+def _node(gpus: int) -> dict[str, Any]:
+    return {"num_cpus": 1, "num_gpus": gpus, "object_store_memory": MEMORY}
+
+
+def actor_processes() -> list[int]:
+    """The processes of actors that hold an engine, on whatever node of this machine, of ours only."""
+    ours = []
+    for process in psutil.process_iter(["cmdline", "pid"]):
+        words = " ".join(process.info["cmdline"] or ())
+        if words.startswith("ray::RayEngine") and process.username() == psutil.Process().username():
+            ours.append(int(process.info["pid"]))
+    return ours
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def running(gpus: int = 1) -> Iterator[RayCluster]:
+    cluster = RayCluster(gpus)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
