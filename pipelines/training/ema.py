@@ -22,19 +22,26 @@ def decay(updates: int, longest: float = LONGEST) -> float:
 
 
 def averaged_copy(live: N) -> N:
-    """A frozen copy in evaluation mode, to be kept up by ``average``."""
+    """A frozen copy in evaluation mode, to be kept up by ``Averaging``."""
     return copy.deepcopy(live).requires_grad_(False).eval()
 
 
-@torch.no_grad()
-def average(averaged: nn.Module, live: nn.Module, keep: float) -> None:
-    """averaged = keep * averaged + (1 - keep) * live, for weights and for the statistics of batch norms alike.
+class Averaging:
+    """Keeps ``averaged`` up with ``live``: weights and the statistics of batch norms alike; counters are copied.
 
-    Statistics that were those of the live weights would not fit the averaged ones. Counters are copied.
+    Statistics that were those of the live weights would not fit the averaged ones. The tensors are looked up once:
+    both networks must keep them, and change what is in them only.
     """
-    old, new = list(averaged.state_dict().values()), list(live.state_dict().values())
-    pairs = [(a, b) for a, b in zip(old, new, strict=True) if a.is_floating_point()]
-    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1.0 - keep)
-    for a, b in zip(old, new, strict=True):
-        if not a.is_floating_point():
-            a.copy_(b)
+
+    def __init__(self, averaged: nn.Module, live: nn.Module) -> None:
+        pairs = list(zip(averaged.state_dict().values(), live.state_dict().values(), strict=True))
+        self._old = [old for old, _ in pairs if old.is_floating_point()]
+        self._new = [new for _, new in pairs if new.is_floating_point()]
+        self._counters = [(old, new) for old, new in pairs if not old.is_floating_point()]
+
+    @torch.no_grad()
+    def update(self, keep: float) -> None:
+        """averaged = keep * averaged + (1 - keep) * live."""
+        torch._foreach_lerp_(self._old, self._new, 1.0 - keep)
+        for old, new in self._counters:
+            old.copy_(new)

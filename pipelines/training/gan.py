@@ -19,7 +19,7 @@ from pipelines.devices import Device
 from pipelines.requests import TrainingRequest
 from pipelines.training.augment import augmented, is_on
 from pipelines.training.data import DataSet
-from pipelines.training.ema import average, averaged_copy, decay
+from pipelines.training.ema import Averaging, averaged_copy, decay
 from pipelines.training.losses import AdversarialLoss, smoothed
 from pipelines.training.networks import GENERATORS, build
 from pipelines.training.optimizers import adam
@@ -60,6 +60,8 @@ class Gan(Recipe):
         self._generator = build(GENERATORS[ingredients.generator], self.shape, start[0], place)
         self._discriminator = build(ingredients.discriminator, self.shape, start[1], place)
         self._averaged = averaged_copy(self._generator)
+        self._averaging = Averaging(self._averaged, self._generator)
+        self._judging = list(self._discriminator.parameters())
         self.modules = {"g": self._generator, "d": self._discriminator, "average": self._averaged}
         self.optimizers = {
             name: adam(self.modules[name], request.learning_rate, ingredients.betas) for name in ("g", "d")
@@ -96,7 +98,7 @@ class Gan(Recipe):
         fake = self._make("noise", step, batch)
         judged = self._teach_discriminator(step * turns + turns - 1, batch, fake.detach(), learns=updates > 0)
         loss = self._teach_generator(step, batch, fake)
-        average(self._averaged, self._generator, decay(step, self.dials.averaging))
+        self._averaging.update(decay(step, self.dials.averaging))
         if self.dials.dynamic_rates or self.dials.sample_balance:  # which have to wait for the device
             self.balance.watch(float(judged[1] + judged[2]) / 2, self.dials.dynamic_rates)
         return torch.stack([loss, *judged, *self.memory.values()])
@@ -110,7 +112,7 @@ class Gan(Recipe):
             return
         batch = self._more(turn, count)
         self._teach_generator(turn, batch, self._make("more noise", turn, batch))
-        average(self._averaged, self._generator, decay(step, self.dials.averaging))
+        self._averaging.update(decay(step, self.dials.averaging))
 
     def _make(self, purpose: str, number: int, batch: Batch) -> Tensor:
         noise = self.randomness.noise(purpose, number, len(batch.real), self.shape.latent)
@@ -197,7 +199,7 @@ class Gan(Recipe):
         return pictures + spread * torch.randn(pictures.shape, generator=drawn, device=self._place)
 
     def _teach_generator(self, step: int, batch: Batch, fake: Tensor) -> Tensor:
-        self._discriminator.requires_grad_(False)
+        self._freeze(True)
         with self._arithmetic():
             on_fake = self._verdicts(self._seen("generator", step, fake), batch.labels)
             paired = self.ingredients.loss.paired
@@ -206,5 +208,10 @@ class Gan(Recipe):
         self.optimizers["g"].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizers["g"].step()
-        self._discriminator.requires_grad_(True)
+        self._freeze(False)
         return loss.detach()
+
+    def _freeze(self, frozen: bool) -> None:
+        """Whether the discriminator's weights stand still while something learns through it."""
+        for weight in self._judging:
+            weight.requires_grad_(not frozen)

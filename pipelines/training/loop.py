@@ -34,7 +34,7 @@ class Loop:
         self.data = (load_dataset(request.dataset) if data is None else data).to(device.torch_device)
         self.recipe = build_recipe(request, self.data, device)
         self._order = Order(len(self.data), request.batch, self.recipe.randomness)
-        self._learning = [self.recipe.modules[name] for name in self.recipe.optimizers]
+        self._learning = [list(self.recipe.modules[name].parameters()) for name in self.recipe.optimizers]
         #: what ``read`` gives of each step: the recipe's own series, then how large the gradients were
         self.series = (*recipe_info(request.recipe).series, *gradient_series(self.recipe.optimizers))
         self._meter = Meter(len(self.series), device.torch_device)

@@ -6,7 +6,7 @@ Knows arrays, rates and how large gradients are. Knows neither the networks nor 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,14 +16,13 @@ CAPACITY = 512
 
 
 @torch.no_grad()
-def gradient_norms(networks: Iterable[nn.Module]) -> Tensor:
-    """The Euclidean length of all gradients of each network together, (networks,), on their device.
+def gradient_norms(networks: Iterable[Sequence[Tensor]]) -> Tensor:
+    """The Euclidean length of all gradients of each network's weights together, (networks,), on their device.
 
     Of the last update, since a gradient stays until the next one is asked for; what a penalty adds is in it.
     """
     norms = []
-    for network in networks:
-        weights = list(network.parameters())
+    for weights in networks:
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         norms.append(nn.utils.get_total_norm(gradients) if gradients else weights[0].new_zeros(()))
     return torch.stack(norms)

@@ -12,7 +12,7 @@ from pipelines.requests import TrainingRequest
 from pipelines.training.autoencoder import Autoencoder
 from pipelines.training.data import DataSet
 from pipelines.training.elbo import active_units, distance, divergence, reconstruction, warmed_up, with_free_bits
-from pipelines.training.ema import average, averaged_copy, decay
+from pipelines.training.ema import Averaging, averaged_copy, decay
 from pipelines.training.networks import build
 from pipelines.training.optimizers import adam
 from pipelines.training.plane_networks import PointAutoencoder
@@ -30,6 +30,7 @@ class Vae(Recipe):
         make: Callable[[Shape], Autoencoder | PointAutoencoder] = PointAutoencoder if data.plane else Autoencoder
         self._live = build(make, self.shape, self.randomness.generator("weights", 0, cpu), place)
         self._averaged = averaged_copy(self._live)
+        self._averaging = Averaging(self._averaged, self._live)
         self.modules = {"vae": self._live, "average": self._averaged}
         self.optimizers = {"vae": adam(self._live, request.learning_rate, (0.9, 0.999))}
         self._places = layout(self.shape.classes)
@@ -53,7 +54,7 @@ class Vae(Recipe):
         self.optimizers["vae"].zero_grad()
         (copied + beta * with_free_bits(apart, dials.free_bits)).backward()  # type: ignore[no-untyped-call]
         self.optimizers["vae"].step()
-        average(self._averaged, self._live, decay(step, self.dials.averaging))
+        self._averaging.update(decay(step, self.dials.averaging))
         with torch.no_grad():
             return torch.stack([copied, apart.sum(), active_units(means)])
 

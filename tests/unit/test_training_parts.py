@@ -15,7 +15,7 @@ from pipelines.training.autoencoder import Autoencoder
 from pipelines.training.convolutional import SpectralDiscriminator, StridedDiscriminator, UpsamplingGenerator
 from pipelines.training.dcgan import DcganDiscriminator
 from pipelines.training.dense import DenseDiscriminator
-from pipelines.training.ema import average, averaged_copy, decay
+from pipelines.training.ema import Averaging, averaged_copy, decay
 from pipelines.training.grey import Doubling, Halving
 from pipelines.training.grid import compose
 from pipelines.training.meter import CAPACITY, Meter
@@ -45,7 +45,7 @@ def test_the_average_moves_weights_and_statistics_and_copies_counters() -> None:
         live.weight.fill_(3)
         live.running_mean.fill_(10)  # type: ignore[union-attr]
         live.num_batches_tracked.fill_(5)  # type: ignore[union-attr]
-    average(averaged, live, 0.9)
+    Averaging(averaged, live).update(0.9)
     assert averaged.state_dict()["weight"].tolist() == pytest.approx([1.2, 1.2])
     assert averaged.state_dict()["running_mean"].tolist() == pytest.approx([1, 1])
     assert averaged.state_dict()["num_batches_tracked"].item() == 5
