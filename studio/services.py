@@ -119,7 +119,7 @@ def open_studio(settings: Settings) -> Studio:
     workspaces = open_workspaces(data, storage, settings.cache_mb * 1_000_000)
     if storage is None:
         workspaces.sweep_previews()
-    catalog = Catalog(ASSETS, data)
+    catalog = Catalog(ASSETS, data, storage)
     accounts = Accounts(database, settings.auth, settings.session_days)
     hosts = _hosts(settings)
     caps = Caps(settings.caps, Choices(database), accounts.role_of)

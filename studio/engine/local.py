@@ -19,7 +19,7 @@ from pipelines.catalog import Catalog, Entry
 from pipelines.devices import Device, on_device, pick_device
 from pipelines.durable import DiskFull, is_full
 from pipelines.errors import StudioError
-from pipelines.moderation import Judges, Policy, words_of
+from pipelines.moderation import PICTURES, TEXTS, Judges, Look, Policy, words_of
 from pipelines.registry import Registration, registration
 from pipelines.storage import StorageAway
 from studio.engine.job import ErrorSentence
@@ -54,7 +54,7 @@ class LocalEngine:
         storage = open_storage(options.storage, PATIENCE)
         self._blobs = open_blobs(options.data, storage, options.cache)
         self._workspaces = open_workspaces(options.data, storage, options.cache)
-        self._catalog = Catalog(ASSETS, options.data)
+        self._catalog = Catalog(ASSETS, options.data, storage)
         self._judges = Judges()
         self._credentials = Credentials(options.data / "credentials") if options.content_credentials else None
         self._threads: dict[str, threading.Thread] = {}
@@ -160,7 +160,8 @@ class LocalEngine:
     def _perform(self, order: Run, kind: Registration, hold: Hold, workspace: Workspace) -> Ended:
         request = kind.request.parse(order.request)
         turn = EngineTurn(self._lease, hold, workspace, self._blobs, self._options.room)
-        policy = order.policy or Policy()
+        policy = self._here(order.policy or Policy())
+        order = replace(order, policy=policy)
         if policy.text is not None:
             self._judges.check_text(policy.text, list(words_of(order.request)))
         telling = Telling(order.job_id, workspace, self._send, self._shown(policy))
@@ -170,6 +171,16 @@ class LocalEngine:
             return self._attempt(order, kind, request, turn, telling, weights, entry)
 
         return with_memory(attempt, telling.again, self._ledger, request.model)
+
+    def _here(self, policy: Policy) -> Policy:
+        """``policy`` with the classifiers of this machine, where it was written on another."""
+        return replace(policy, text=self._judge(policy.text, TEXTS), picture=self._judge(policy.picture, PICTURES))
+
+    def _judge(self, look: Look | None, task: str) -> Look | None:
+        entry = self._catalog.default(task)
+        if look is None or entry is None or Path(look.folder).exists():
+            return look
+        return replace(look, folder=str(self._catalog.fetch(entry)))
 
     def _fetch(
         self, kind: Registration, request: Request, hold: Hold, telling: Telling
