@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -19,6 +20,7 @@ from studio.engine.hosts import Members
 from studio.engine.options import EngineOptions
 from studio.settings import Settings
 
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call after the cluster went would begin one of its own
 try:
     import ray
     from ray._private.state import state as cluster_state  # draining machines are told nowhere else
