@@ -25,6 +25,7 @@ from studio.library.library import Library
 from studio.library.likeness import Likeness
 from studio.library.lineage import Lineage
 from studio.library.marks import Marks
+from studio.library.moving_files import check_moved
 from studio.library.shares import Shares
 from studio.library.shelf import Shelf
 from studio.live import Live
@@ -114,6 +115,7 @@ def open_studio(settings: Settings) -> Studio:
     storage = open_storage(settings.storage)
     if storage is not None:
         check(storage)
+        check_moved(data, storage)
     library = Library(database, open_blobs(data, storage, settings.cache_mb * 1_000_000))
     library.blobs.sweep(library.listed())
     workspaces = open_workspaces(data, storage, settings.cache_mb * 1_000_000)
@@ -145,7 +147,7 @@ def open_studio(settings: Settings) -> Studio:
         likeness,
         Lineage(database, library),
         Indexer(database, library, likeness),
-        Credentials(data / "credentials"),
+        Credentials(data / "credentials", storage),
         moderation,
         workspaces,
         Sweeper(settings, database, library, accounts, jobs, workspaces),

@@ -56,7 +56,7 @@ class LocalEngine:
         self._workspaces = open_workspaces(options.data, storage, options.cache)
         self._catalog = Catalog(ASSETS, options.data, storage)
         self._judges = Judges()
-        self._credentials = Credentials(options.data / "credentials") if options.content_credentials else None
+        self._credentials = Credentials(options.data / "credentials", storage) if options.content_credentials else None
         self._threads: dict[str, threading.Thread] = {}
         self._told: dict[str, list[Tell | Steer]] = {}  # orders for jobs that have not reached the lease yet
         self._closing = threading.Event()

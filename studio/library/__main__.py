@@ -1,6 +1,7 @@
-"""``python -m studio.library migrate --data DIR --database URL``: a studio's rows from its file into a PostgreSQL.
+"""``python -m studio.library migrate --data DIR --database URL --storage PLACE``: from one machine to several.
 
-Stop the studio first. The files stay where they are; each one that a row names is read and its hash compared.
+The rows go from the studio's file into a PostgreSQL, the files from its folder into a shared storage: both, or one of
+them. Stop the studio first. Nothing is taken away; each file that a row names is read and its hash compared.
 """
 
 from __future__ import annotations
@@ -8,17 +9,19 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
 from tqdm import tqdm
 
 from pipelines.errors import StudioError
+from studio.library.moving_files import move_files
 from studio.settings import Settings
 from studio.store.blobs import Blobs
 from studio.store.database import Database
 from studio.store.moving import move
+from studio.store.storage import check, open_storage
 from studio.store.tables import BlobRow
 
 
@@ -26,14 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     asked = _parser().parse_args(arguments)
     try:
-        migrate(asked.data, asked.database)
+        if not asked.database and not asked.storage:
+            raise StudioError("move.where", "Say where to: --database for the rows, --storage for the files, or both.")
+        if (storage := open_storage(asked.storage)) is not None:
+            check(storage)
+            _say(move_files(asked.data.resolve(), storage))
+        if asked.database:
+            migrate(asked.data, asked.database, files_here=storage is None)
     except StudioError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def migrate(data: Path, url: str) -> None:
+def migrate(data: Path, url: str, files_here: bool = True) -> None:
     """Copies the rows of the studio in ``data`` to the empty database at ``url`` and tells how many there were.
 
     Raises ``StudioError`` where there is no studio, a file is missing or torn, or the database is not empty.
@@ -48,9 +57,14 @@ def migrate(data: Path, url: str) -> None:
     finally:
         source.close()
         target.close()
-    for table, count in moved.items():
-        print(f"{count:>9,}  {table}")  # noqa: T201
-    print("Every row was compared. Start the studio with the same --data and --database.")  # noqa: T201
+    _say(moved)
+    same = "--data and --database" if files_here else "--data, --database and --storage"
+    print(f"Every row was compared. Start the studio with the same {same}.")  # noqa: T201
+
+
+def _say(moved: Mapping[str, int]) -> None:
+    for what, count in moved.items():
+        print(f"{count:>9,}  {what}")  # noqa: T201
 
 
 def _check_files(database: Database, blobs: Blobs) -> None:
@@ -65,10 +79,13 @@ def _check_files(database: Database, blobs: Blobs) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studio.library", description="The library of this studio.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    moving = commands.add_parser("migrate", help="move all rows into an empty PostgreSQL; stop the studio first")
+    moving = commands.add_parser("migrate", help="move rows into an empty PostgreSQL, files into a storage; stop first")
     default = Settings()  # type: ignore[call-arg]  # mypy overlooks that every field has a default
     moving.add_argument("--data", type=Path, default=default.data, metavar="DIR", help="the studio's data folder")
-    moving.add_argument("--database", required=True, metavar="URL", help="postgresql+psycopg://NAME:PASSWORD@HOST/NAME")
+    moving.add_argument("--database", default="", metavar="URL", help="postgresql+psycopg://NAME:PASSWORD@HOST/NAME")
+    moving.add_argument(
+        "--storage", default="", metavar="PLACE", help="a folder all machines see, or s3://BUCKET/PREFIX"
+    )
     return parser
 
 

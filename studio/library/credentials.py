@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from filelock import FileLock
 
 from pipelines.durable import write_durably
+from pipelines.storage import Storage, Taken
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ MADE_BY_AI, CHANGED_BY_AI = f"{_SOURCES}trainedAlgorithmicMedia", f"{_SOURCES}co
 RECIPE = "org.atelier.recipe"
 _YEARS = 20
 _PEM = serialization.Encoding.PEM
+_SHARED = "credentials/studio.json"
 _NEVER_FETCH = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 
 
@@ -60,10 +62,12 @@ class Unsigned(Exception):  # noqa: N818 - it says what became of the file
 
 
 class Credentials:
-    """The key in ``folder``, which is made with its certificates where there is none."""
+    """The key in ``folder``, which is made with its certificates where there is none. With a ``storage`` that several
+    machines share they all sign with the same: whoever makes it first puts it there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage: Storage | None = None) -> None:
         self._folder = folder
+        self._storage = storage
         self._key, self._chain = folder / "key.pem", folder / "studio.pem"
 
     def sign(self, data: bytes, media_type: str, title: str, recipe: Mapping[str, Any], version: str) -> bytes:
@@ -97,6 +101,8 @@ class Credentials:
         import c2pa
 
         settings: dict[str, Any] = {"version": 1, **_NEVER_FETCH}
+        if not self._chain.is_file() and (shared := self._shared()) is not None:
+            self._keep(*shared)
         if self._chain.is_file():
             settings["trust"] = {"user_anchors": self._chain.read_text("ascii")}
         try:
@@ -114,14 +120,42 @@ class Credentials:
 
     def _make_once(self) -> None:
         """Makes the key and its certificates. The chain is written last: it is what says that both are there."""
-        if self._chain.is_file():
-            return
+        if not self._chain.is_file():
+            self._keep(*(self._shared() or self._made()))
+
+    def share(self) -> None:
+        """Puts the key of this machine into the storage, if one was ever made here and none is there."""
+        if self._storage is not None and self._chain.is_file() and self._shared() is None:
+            self._put(self._key.read_bytes(), self._chain.read_bytes())
+
+    def _put(self, key: bytes, chain: bytes) -> None:
+        if self._storage is not None:
+            self._storage.put(_SHARED, json.dumps({"key": key.decode(), "chain": chain.decode()}).encode())
+
+    def _made(self) -> tuple[bytes, bytes]:
+        """A fresh pair, or that of another machine that made one at the same time."""
+        key, chain = _key_and_chain()
+        try:
+            self._put(key, chain)
+        except Taken:
+            return self._shared() or (key, chain)
+        return key, chain
+
+    def _shared(self) -> tuple[bytes, bytes] | None:
+        if self._storage is None:
+            return None
+        try:
+            found = json.loads(self._storage.get(_SHARED).read())
+        except FileNotFoundError:
+            return None
+        return found["key"].encode(), found["chain"].encode()
+
+    def _keep(self, key: bytes, chain: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         with FileLock(self._folder / ".lock"):
             if self._chain.is_file():
                 return
-            key, chain = _key_and_chain()
             with os.fdopen(os.open(self._key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(key)
                 file.flush()

@@ -125,7 +125,7 @@ class SharedBlobs(Blobs):
 
     def put(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
-        self._storage.put(_name(digest), data, digest)
+        self._storage.put(blob_name(digest), data, digest)
         if len(data) <= SMALL:
             try:
                 self.copies.keep(digest, [data], self._storage.address).close()
@@ -135,13 +135,13 @@ class SharedBlobs(Blobs):
 
     def open(self, digest: str) -> BinaryIO:
         return self.copies.open(digest) or self.copies.keep(
-            digest, self._storage.get(_name(digest)), self._storage.address
+            digest, self._storage.get(blob_name(digest)), self._storage.address
         )
 
     def beginning(self, digest: str, count: int) -> bytes:
         file = self.copies.open(digest)
         if file is None:
-            return self._storage.get(_name(digest), 0, count).read()
+            return self._storage.get(blob_name(digest), 0, count).read()
         with file:
             return file.read(count)
 
@@ -152,11 +152,11 @@ class SharedBlobs(Blobs):
         if file is not None:
             return Content(size, _pieces(file, start, size if end is None else end), file.close)
         whole = start == 0 and end in (None, size)
-        found = self._storage.get(_name(digest), start, end)
+        found = self._storage.get(blob_name(digest), start, end)
         return Content(size, self._compared(digest, found) if whole else iter(found), found.close)
 
     def remove(self, digest: str) -> None:
-        self._storage.delete([_name(digest)])
+        self._storage.delete([blob_name(digest)])
         self.copies.forget(digest)
 
     def digests(self) -> Iterator[str]:
@@ -196,7 +196,8 @@ def open_blobs(data: Path, storage: Storage | None, room: int) -> Blobs:
     return Blobs(data / FOLDER) if storage is None else SharedBlobs(storage, data / "cache" / FOLDER, room)
 
 
-def _name(digest: str) -> str:
+def blob_name(digest: str) -> str:
+    """What the file is called in the storage."""
     return f"{FOLDER}/{checked(digest)[:2]}/{digest}"
 
 

@@ -306,6 +306,20 @@ class Outbox:
 # --------------------------------------------------------------------------------------------------- in the storage
 
 
+def publish(storage: Storage, job_id: str, folder: Path) -> None:
+    """Puts the folder of a job that runs nowhere into the storage. Raises ``Taken`` where it is there already."""
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and PARTIAL not in path.name):
+        name = path.relative_to(folder).as_posix()
+        if not _PICTURE.fullmatch(name):
+            files[name] = Saved(sha256_of(path), path.stat().st_size)
+            storage.put(_file(job_id, files[name].digest), path, files[name].digest)
+        elif not like(name, [PREVIEWS]):
+            storage.put(_picture(job_id, name), path)
+    if files:
+        _put_state(storage, job_id, State(1, files))
+
+
 def latest(storage: Storage, job_id: str) -> State:
     """What the job saved last."""
     for _ in range(3):  # the list may be replaced before it is read
