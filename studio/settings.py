@@ -100,6 +100,12 @@ class Settings(BaseSettings):
         description="auto, or HOST:PORT of a Ray cluster's head: models run on its GPUs; needs --database on "
         "PostgreSQL, and --storage or a --data that all its machines see. This machine joins it first: ray start",
     )
+    cluster_devices: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="GPUs up to which Ray's autoscaler is asked for more while jobs wait; 0: the cluster is as it is",
+    )
     threads: int = Field(
         0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one, shared by the devices"
     )

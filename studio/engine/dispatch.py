@@ -227,7 +227,7 @@ class Dispatch:
     # -------------------------------------------------------------------------- from the devices
 
     def join(self, name: str, node: str, host: Host) -> None:
-        """See ``Members``, for this and the two that follow."""
+        """See ``Members``, for this and those that follow."""
         device = Device(name, node, host, draining=name in self.drained)
         with self._lock:
             self._fleet.add(device)
@@ -239,6 +239,14 @@ class Dispatch:
             if device is not None:
                 device.leaving = on
                 self._pump()
+
+    def retire(self, name: str) -> bool:
+        with self._lock:
+            device = self._fleet.get(name)
+            if device is None or any(one.device == name for one in self._roster.inside.values()):
+                return False
+            device.leaving = True
+            return True
 
     def part(self, name: str) -> None:
         with self._lock:

@@ -56,6 +56,12 @@ class Members(Protocol):
     def part(self, name: str) -> None:
         """It is gone for good, and its host has said that it was lost."""
 
+    def waiting(self) -> int:
+        """How many jobs wait."""
+
+    def retire(self, name: str) -> bool:
+        """Whether a device has nothing to do; if so nothing begins there any more, and it may go."""
+
 
 class Hosts(Protocol):
     """The devices there are."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from pipelines.errors import StudioError
 from studio.engine.hosts import Members
+from studio.engine.hosts.growing import Growing
 from studio.engine.options import EngineOptions
 from studio.settings import Settings
 
@@ -24,6 +25,7 @@ os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call after the cluster went wou
 try:
     import ray
     from ray._private.state import state as cluster_state  # draining machines are told nowhere else
+    from ray.autoscaler.sdk import request_resources
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from studio.engine.hosts.ray_actor import RayEngine
@@ -51,6 +53,9 @@ class RayHosts:
         self._hosts: dict[str, RayHost] = {}
         self._nodes: dict[str, str] = {}  # of each device, the machine it is in
         self._leaving: set[str] = set()
+        self._resting: set[str] = set()  # given back, until something waits again
+        self._growing = Growing(settings.cluster_devices, settings.running)
+        self._asked = 0
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
         self.namespace = "atelier-" + hashlib.sha256(settings.database_url.encode()).hexdigest()[:12]
@@ -79,6 +84,8 @@ class RayHosts:
         while not self._closing.wait(WATCH_SECONDS):
             try:
                 self._look(members)
+                if self._growing.grows:
+                    self._scale(members)
             except (ray.exceptions.RayError, ConnectionError, RuntimeError) as error:
                 log.warning("the cluster does not say which machines it has: %s", error)
 
@@ -100,11 +107,35 @@ class RayHosts:
         self._leaving = going
 
     def _meet(self, members: Members, node_id: str, node: dict[str, Any], name: str) -> None:
-        if name in self._hosts:
+        if name in self._hosts or name in self._resting:
             return
         host = RayHost(lambda: self._actor(name, node_id), self._settings.hang_seconds)
         self._hosts[name], self._nodes[name] = host, node_id
         members.join(name, node["NodeManagerHostname"], host)
+
+    def _scale(self, members: Members) -> None:
+        """Asks Ray's autoscaler for as many GPUs as what waits could use, and leaves those that nobody uses."""
+        waiting = members.waiting()
+        wanted = self._growing.wanted(len(self._hosts), waiting)
+        if waiting:
+            self._resting.clear()
+        elif self._growing.calm:
+            for name in [name for name in list(self._hosts)[1:] if members.retire(name)]:
+                self._rest(members, name)
+            wanted = len(self._hosts)
+        if wanted != self._asked:
+            request_resources(bundles=[{"GPU": 1}] * wanted)
+            self._asked = wanted
+
+    def _rest(self, members: Members, name: str) -> None:
+        """Leaves a GPU to others, or its machine to the autoscaler, which stops what is idle."""
+        self._resting.add(name)
+        host = self._hosts.pop(name)
+        del self._nodes[name]
+        host.gone()
+        with suppress(ValueError):
+            ray.kill(ray.get_actor(name, namespace=self.namespace), no_restart=True)
+        members.part(name)
 
     def _actor(self, name: str, node_id: str) -> Any:
         """The actor of a device, made where there is none. Ray starts it again, on its machine, when it dies."""
@@ -139,7 +170,7 @@ def _connect(address: str, namespace: str) -> None:
                 configure_logging=False,
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
+        except (ray.exceptions.RayError, ConnectionError, ValueError, RuntimeError, AssertionError) as error:
             raise _unanswered(address, str(error)) from error
         finally:
             if threading.current_thread() is threading.main_thread():
