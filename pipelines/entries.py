@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from pipelines.errors import StudioError
 
-#: what a model is for; an encoder is for other models only and classifiers look after people, so no tab offers one
-Task: TypeAlias = Literal["text", "image", "style", "encoder", "text-moderation", "image-moderation"]
-TASKS: tuple[Task, ...] = ("text", "image", "style", "encoder", "text-moderation", "image-moderation")
+#: what a model is for; an encoder is for other models only and classifiers look after people, so no tab offers one. A
+#: LoRA is laid over a picture model
+Task: TypeAlias = Literal["text", "image", "lora", "style", "encoder", "text-moderation", "image-moderation"]
+TASKS: tuple[Task, ...] = ("text", "image", "lora", "style", "encoder", "text-moderation", "image-moderation")
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,63}")
@@ -81,7 +82,8 @@ class Entry(BaseModel):
     ``settings`` are those of the request it gives its best with: they hold where nothing else is asked for, and
     choosing it on the page sets them; those named in ``fixed`` it cannot do otherwise. ``styles``: the drawing styles
     it knows. ``needs``: other entries it cannot run without, by the part each of them is. ``pipeline``: the class in
-    its ``model_index.json``, where that is one of this studio and not of diffusers.
+    its ``model_index.json``, where that is one of this studio and not of diffusers. ``base``: of a LoRA, the models it
+    was made for, by their names or hub ids.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,6 +107,7 @@ class Entry(BaseModel):
     styles: tuple[str, ...] = ()
     needs: dict[str, str] = Field(default_factory=dict)
     pipeline: str = ""
+    base: tuple[str, ...] = ()
     credits: tuple[Credit, ...] = ()
 
     @field_validator("name")

@@ -84,6 +84,8 @@ def _offline() -> bool:
 def choose(files: Sequence[HubFile], task: Task, name: str) -> list[HubFile]:
     """The files that will be read, or a ``StudioError``: no pickles, no second copy of the same weights."""
     paths = [file.path for file in files]
+    if task == "lora":
+        return _lora(files, name)
     refuse_pickles(paths, name)
     kind = kind_of(paths)
     classifies = kind == "text" and task.endswith("-moderation")  # the same files as a language model's
@@ -92,6 +94,21 @@ def choose(files: Sequence[HubFile], task: Task, name: str) -> list[HubFile]:
     chosen = _parts(files) if kind == "image" else _language(files)
     texts = [file for file in files if file.path.endswith(_TEXTS) and _depth(file.path) <= (kind == "image")]
     return sorted({*chosen, *texts}, key=lambda file: file.path)
+
+
+def _lora(files: Sequence[HubFile], name: str) -> list[HubFile]:
+    """The one safetensors file at the top; of several the one diffusers saves a LoRA in."""
+    found = [file for file in files if _depth(file.path) == 0 and file.path.endswith(".safetensors")]
+    usual = [file for file in found if file.path == "pytorch_lora_weights.safetensors"]
+    if len(usual or found) != 1:
+        raise StudioError(
+            "hub.lora",
+            "{name} has {count} safetensors files at its top, so which one is the LoRA cannot be told. Give the file "
+            "itself.",
+            name=name,
+            count=len(found),
+        )
+    return usual or found
 
 
 def _parts(files: Sequence[HubFile]) -> list[HubFile]:

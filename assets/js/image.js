@@ -51,11 +51,12 @@ export function toFetch(element, props, trigger, watch) {
 export function traits(element, props, trigger, watch) {
   const box = element.querySelector(".widget");
   const show = () => {
-    const {styles = false, size = "", credits = [], methods = null} = props.value ?? {};
+    const {styles = false, size = "", credits = [], methods = null, loras = true} = props.value ?? {};
     allow(methods);
     const bench = element.closest(".bench");
     bench.toggleAttribute("data-styles", styles);
     bench.toggleAttribute("data-one-size", Boolean(size));
+    bench.toggleAttribute("data-no-loras", !loras);
     box.replaceChildren(...[size ? el("p", {}, t("image.size", {size})) : "", credits.length ? thanks(credits) : ""]);
     document.dispatchEvent(new CustomEvent("atelier-model"));
   };

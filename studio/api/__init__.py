@@ -10,13 +10,17 @@ import gradio as gr
 
 from studio.api.jobs import Jobs
 from studio.api.library import Shelves
-from studio.api.making import Making
+from studio.api.painting import Painting
+from studio.api.styling import Styling
+from studio.api.training import Training
+from studio.api.writing import Writing
 from studio.services import Studio
 
 
 def build_api(studio: Studio) -> None:
     """Adds every endpoint to the Blocks around the call, out of sight."""
     with gr.Column(visible=False):
-        Making(studio).build()
+        for made in (Writing, Painting, Styling, Training):
+            made(studio).build()
         Jobs(studio).build()
         Shelves(studio).build()

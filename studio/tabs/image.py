@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines.entries import Entry
-from pipelines.image.families import methods_of
+from pipelines.image.families import methods_of, takes_loras
 from pipelines.image.request import METHODS, Axis, ImageRequest
 from pipelines.image.variants import plan
 from studio.engine.job import Job
@@ -143,7 +143,7 @@ class ImageTab(ModelTab):
             controls.menu("scheduler", schedulers)
             controls.seed()
             self.ending = ending(self.kind)
-        self.laid.lay()
+        self.laid.lay(getattr(chosen_first(self.studio, self.kind), "name", ""))
         with fold(self.kind, "larger"):
             controls.slider("enlarge", 0.25)
             controls.slider("enlarge_strength", 0.05)
@@ -167,7 +167,7 @@ class ImageTab(ModelTab):
         super().wire()
         self.beginning.wire()
         self.helping.wire()
-        self.laid.wire(self.stage)
+        self.laid.wire(self.stage, self.menu)
         sides = [self.controls.fields["width"], self.controls.fields["height"]]
         self.sizes.input(self.resize, self.sizes, sides, **QUIET)
         self.menu.change(self.offer_sizes, self.menu, self.sizes, **QUIET)
@@ -194,7 +194,9 @@ class ImageTab(ModelTab):
         credited = [credit.model_dump() for credit in self.studio.catalog.credits(entry)]
         ready = self.studio.catalog.is_here(entry)
         methods = methods_of(self.studio.catalog.path(entry)) if ready else METHODS
-        return {"styles": bool(entry.styles), "size": size, "credits": credited, "methods": list(methods)}
+        loras = not ready or takes_loras(self.studio.catalog.path(entry))
+        traits = {"styles": bool(entry.styles), "size": size, "credits": credited, "methods": list(methods)}
+        return {**traits, "loras": loras and not entry.styles}
 
     @property
     def extra(self) -> list[Component]:
@@ -206,7 +208,8 @@ class ImageTab(ModelTab):
 
     def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
         *controls, source, painted, files, weights = posted
-        values = self.values(tuple(controls)) | self.laid.values(owner, files, weights)
+        values = self.values(tuple(controls))
+        values |= self.laid.values(owner, str(values.get("model") or ""), files, weights)
         return self.kind, self.beginning.values(values, source, painted, owner)
 
     def during(self, shown: Shown, first: bool) -> Updates:

@@ -46,6 +46,8 @@ from benchmarks.servers import Server
         ("/generate_image", {"prompt": "a", "model": "tiny-sd", "count": 100}, "at most 8"),
         ("/generate_image", {"prompt": "a", "model": "tiny-sd", "scheduler": "magic"}, "magic"),
         ("/generate_image", {"prompt": "a", "model": "tiny-sd", "steps": -2}, "at least 1; you gave -2"),
+        ("/generate_image", {"prompt": "a", "model": "tiny-sd", "lora_names": "lcm-lora-sdxl"}, "was made for"),
+        ("/generate_image", {"prompt": "a", "model": "tiny-sd", "lora_names": "x"}, "no LoRA named x"),
         ("/generate_image", {"prompt": "a", "model": "tiny-sd", "style": "cubist"}, "'glossy'.*you gave cubist"),
         ("/generate_image", {"prompt": "a", "model": "tiny-sd", "style": "flat", "steps": 1}, "has no drawing styles"),
         ("/generate_image", {"prompt": "a", "model": "tiny-stickers", "width": 96}, "are 256 x 256 pixels; you asked"),

@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from jsonschema import Draft202012Validator
 from PIL import Image
+from safetensors.torch import save_file
 
 from benchmarks.servers import Server
 from studio.library.recipe import extract
@@ -182,6 +184,24 @@ def test_stickers_are_made_as_the_model_does_them_best_where_nothing_else_is_ask
     assert recipe is not None
     own = {"steps": 24, "guidance": 4.0, "width": 256, "height": 256, "style": "", "count": 1}
     assert own.items() <= recipe["settings"].items()
+
+
+def test_a_lora_is_uploaded_and_laid_over_the_model_and_one_for_another_says_so(client: Client, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layer = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+    laid = {f"{layer}.lora_A.weight": torch.randn(2, 16), f"{layer}.lora_B.weight": torch.randn(16, 2)}
+    save_file(laid, tmp_path / "ink.safetensors")
+    save_file({name: torch.ones(3, 3) for name in laid}, tmp_path / "other.safetensors")
+    asked = {"prompt": "a b", "model": "tiny-sd", "steps": 2, "width": 64, "height": 64, "seed": 3}
+    files = [handle_file(str(tmp_path / "ink.safetensors"))]
+    pictures, info = client.predict(**asked, loras=files, lora_weights="0.5", api_name="/generate_image")
+    assert info["state"] == "done"
+    recipe = extract(Path(pictures[0]["image"]).read_bytes())
+    assert recipe is not None
+    assert [one["weight"] for one in recipe["settings"]["loras"]] == [0.5]
+    other = [handle_file(str(tmp_path / "other.safetensors"))]
+    with pytest.raises(AppError, match="was made for another kind of model"):
+        client.predict(**asked, loras=other, api_name="/generate_image")
 
 
 def test_a_picture_is_begun_from_another_made_larger_and_its_recipe_read_back(client: Client, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ FLOORS = [
     ("studio.library", "studio.moderation"),
     ("studio.engine",),
     ("studio.services", "studio.sweeping", "studio.live"),
-    ("studio.locales", "studio.owners", "studio.lean", "studio.closing", "studio.models"),
+    ("studio.locales", "studio.owners", "studio.lean", "studio.loras", "studio.closing", "studio.models"),
     ("studio.desk",),
     ("studio.answers", "studio.serving", "studio.theme", "studio.uploads", "studio.widgets"),
     ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.shelf", "studio.health"),

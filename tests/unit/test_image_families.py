@@ -15,7 +15,7 @@ from PIL import Image
 from pipelines.base import Artifact, Cancelled, Preview, Result
 from pipelines.devices import Device, Offload, on_device
 from pipelines.errors import StudioError
-from pipelines.image.families import methods_of_class
+from pipelines.image.families import methods_of_class, takes_loras_class
 from pipelines.image.methods import class_for
 from pipelines.image.pipeline import ImagePipeline
 from pipelines.image.request import METHODS, ImageRequest
@@ -163,6 +163,7 @@ def test_the_page_knows_from_a_folder_what_the_classes_can() -> None:
     for kind in dict.fromkeys(AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()):
         can = tuple(method for method in METHODS if class_for(kind, method) is not None)
         assert methods_of_class(kind.__name__) == can, kind.__name__
+        assert takes_loras_class(kind.__name__) == hasattr(kind, "load_lora_weights"), kind.__name__
 
 
 def test_a_device_needs_room_for_what_of_a_model_is_there_at_once() -> None:
