@@ -12,6 +12,7 @@ from typing import Any
 from pipelines.catalog import Catalog
 from pipelines.errors import StudioError
 from studio.accounts.accounts import Accounts
+from studio.accounts.sessions import ENDED
 from studio.engine.caps import Caps
 from studio.engine.hosts import Hosts
 from studio.engine.hosts.local import local_hosts
@@ -107,7 +108,8 @@ class Studio:
 
 
 def open_studio(settings: Settings) -> Studio:
-    """Opens the data folder and sweeps what a kill left half-done. Nothing runs until ``start``."""
+    """Opens the data folder and, where nobody else is at work in it, sweeps what a kill left half-done. Nothing runs
+    until ``start``."""
     data = settings.data.resolve()
     data.mkdir(parents=True, exist_ok=True)
     settings.temporary.mkdir(exist_ok=True)
@@ -117,9 +119,9 @@ def open_studio(settings: Settings) -> Studio:
         check(storage)
         check_moved(data, storage)
     library = Library(database, open_blobs(data, storage, settings.cache_mb * 1_000_000))
-    library.blobs.sweep(library.listed())
     workspaces = open_workspaces(data, storage, settings.cache_mb * 1_000_000)
-    if storage is None:
+    if settings.alone:  # else others may be at work: whoever leads clears away what is old enough
+        library.blobs.sweep(library.listed())
         workspaces.sweep_previews()
     catalog = Catalog(ASSETS, data, storage)
     accounts = Accounts(database, settings.auth, settings.session_days)
@@ -127,7 +129,14 @@ def open_studio(settings: Settings) -> Studio:
     caps = Caps(settings.caps, Choices(database), accounts.role_of)
     rules = RuleFile(data / NAME, ASSETS / NAME)
     moderation = Moderation(settings.moderation, rules, catalog, accounts)
-    jobs = JobService(settings, database, library, catalog, hosts, caps, moderation, workspaces)
+
+    def changed(what: str) -> None:
+        """Another process says so; an empty word where it may have been anything."""
+        if what in ("", ENDED):
+            accounts.sessions.forget()
+        caps.look_again()
+
+    jobs = JobService(settings, database, library, catalog, hosts, caps, moderation, workspaces, changed)
     shares = Shares(database, library)
     likeness = Likeness(database, catalog)
     return Studio(
@@ -146,7 +155,7 @@ def open_studio(settings: Settings) -> Studio:
         Marks(database),
         likeness,
         Lineage(database, library),
-        Indexer(database, library, likeness),
+        Indexer(database, library, likeness, lambda: jobs.leads),
         Credentials(data / "credentials", storage),
         moderation,
         workspaces,

@@ -188,6 +188,11 @@ class Settings(BaseSettings):
         return self.database or f"sqlite:///{self.data.resolve() / 'studio.db'}"
 
     @property
+    def alone(self) -> bool:
+        """Whether nobody but this process, and a worker that dies with it, is at work on its files."""
+        return self.database_url.startswith("sqlite") and not (self.cluster or self.storage)
+
+    @property
     def temporary(self) -> Path:
         """Gradio's cache of uploads and answers; swept by age."""
         return self.data.resolve() / "temporary"

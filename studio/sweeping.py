@@ -26,7 +26,7 @@ from studio.store.workspaces import Workspaces
 log = logging.getLogger(__name__)
 
 EVERY = 3600.0
-DAY, HOUR, MB = 86_400.0, 3600.0, 1_000_000
+DAY, HOUR, MINUTE, MB = 86_400.0, 3600.0, 60.0, 1_000_000
 #: whose act it is in the log
 ACTOR = "studio"
 
@@ -50,7 +50,8 @@ class Swept:
 
 
 class Sweeper:
-    """``round`` clears once; ``start`` does so at once and every hour, in a thread of its own."""
+    """``round`` clears once; ``start`` does so at once and every hour, in a thread of its own. Of several processes
+    the one that leads does."""
 
     def __init__(
         self,
@@ -82,11 +83,13 @@ class Sweeper:
 
     def _run(self) -> None:
         while True:
+            leads = self._jobs.leads
             try:
-                self.round()
+                if leads:
+                    self.round()
             except Exception:  # the next round may do better; nothing depends on this one
                 log.exception("could not clear away what is old")
-            if self._closing.wait(EVERY):
+            if self._closing.wait(EVERY if leads else MINUTE):
                 return
 
     def round(self) -> Swept:
@@ -99,7 +102,7 @@ class Sweeper:
         swept.links = sweep_shares(self._database, before)
         swept.uploads = sweep_uploads(self._database, before, NEEDED)
         swept.folders, swept.bytes = sweep_folders(self._database, self._workspaces, before)
-        if self._settings.storage:  # else at the start, when nothing runs
+        if not self._settings.alone:  # else at the start, when nothing runs
             self._workspaces.sweep_previews(live_jobs(self._database))
         swept.files, freed = sweep_files(self._library)
         swept.bytes += freed

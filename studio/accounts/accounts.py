@@ -23,8 +23,8 @@ from studio.accounts.invitations import Invitations, use
 from studio.accounts.passwords import hash_password, is_password
 from studio.accounts.person import Person, clean_name, folded, is_number, person_of, role_named
 from studio.accounts.roles import Role, account_of
-from studio.accounts.sessions import Sessions
-from studio.store.database import Database
+from studio.accounts.sessions import ENDED, Sessions
+from studio.store.database import CHANGED, Database
 from studio.store.people import AccountRow
 
 
@@ -213,6 +213,7 @@ class Accounts:
             if row is None:
                 raise StudioError("account.unknown", "There is no such account.")
             yield row
+            self._database.notify(session, CHANGED, ENDED)
 
 
 def _check_not_alone(row: AccountRow, by: Person) -> None:

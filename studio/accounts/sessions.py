@@ -1,7 +1,7 @@
 """Who is signed in: browsers with a session, scripts with a token.
 
 Knows two tables and what was looked up in the last seconds. Whatever ends a session here is heard at once; what another
-process does (the command line), within ``FRESH`` seconds. ``changes`` counts what ended, so that a long answer that is
+process does, with its notice or within ``FRESH`` seconds. ``changes`` counts what ended, so that a long answer that is
 under way can ask again.
 """
 
@@ -16,10 +16,12 @@ from sqlalchemy import delete, select, update
 from pipelines.errors import StudioError
 from studio.accounts.person import Person, is_number, person_of
 from studio.accounts.secret import kept, new_secret
-from studio.store.database import Database
+from studio.store.database import CHANGED, Database
 from studio.store.people import AccountRow, SessionRow, TokenRow
 
 FRESH = 2.0
+#: what other processes are told when somebody is let in no more
+ENDED = "sessions"
 SEEN_EVERY = 60.0
 MOST_TOKENS = 20
 _REMEMBERED = 4096
@@ -77,6 +79,7 @@ class Sessions:
         """Signs one browser out."""
         with self._database.write() as session:
             session.execute(delete(SessionRow).where(SessionRow.digest == kept(secret)))
+            self._database.notify(session, CHANGED, ENDED)
         self.forget()
 
     def end_all(self, account: int, tokens: bool = False) -> None:
@@ -85,6 +88,7 @@ class Sessions:
             session.execute(delete(SessionRow).where(SessionRow.account == account))
             if tokens:
                 session.execute(delete(TokenRow).where(TokenRow.account == account))
+            self._database.notify(session, CHANGED, ENDED)
         self.forget()
 
     def of(self, account: int) -> list[Session]:
@@ -125,6 +129,7 @@ class Sessions:
                 raise StudioError("token.unknown", "You have no such token.")
             name = row.name
             session.delete(row)
+            self._database.notify(session, CHANGED, ENDED)
         self.forget()
         return name
 

@@ -31,11 +31,17 @@ class Caps:
         self._choices = choices
         self._ask_role = role_of
         self._roles: dict[str, tuple[Role, float]] = {}
+        self._defaults = defaults
         self._caps: dict[Role, RoleCaps] = {}
+        self.look_again()
+
+    def look_again(self) -> None:
+        """An administrator may have chosen others, at another process."""
         for role in ROLES:
-            kept = choices.get(f"caps.{role}") or {}
+            kept = self._choices.get(f"caps.{role}") or {}
             known = {name: value for name, value in kept.items() if name in RoleCaps.model_fields}
-            self._caps[role] = RoleCaps.model_validate({**getattr(defaults, role).model_dump(), **known})
+            self._caps[role] = RoleCaps.model_validate({**getattr(self._defaults, role).model_dump(), **known})
+        self._roles.clear()
 
     def of(self, owner: str) -> RoleCaps:
         return self._caps[self.role_of(owner)]

@@ -40,7 +40,7 @@ from studio.engine.messages import (
     Unload,
     Vitals,
 )
-from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
+from studio.engine.recovery import AGAIN, CLOSED, MOVED, USED_UP, Recovery, sentence_of
 from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
@@ -95,31 +95,46 @@ class Dispatch:
         self._hosts.start(self)
         for job in self._rows.find(states=("running", "paused")):
             if job.id not in self._roster.inside:
-                self._rows.move(job.id, "interrupted", LIVE, error=CLOSED)
+                self._recover(job)
         with self._lock:
             self._begun = True
             self._pump()
 
+    def _recover(self, job: Job) -> None:
+        """A job that nobody runs any more. Whoever takes over from another process lets trainings go on."""
+        if not self._rows.shared:
+            self._rows.move(job.id, "interrupted", LIVE, error=CLOSED)
+        elif interactive(job) or not self._rows.move(job.id, "queued", ("running",), error=AGAIN, retry=True):
+            self._rows.move(job.id, "interrupted", LIVE, error=MOVED)
+        elif (queued := self._rows.get(job.id)) is not None:
+            with self._lock:
+                self._roster.queue.insert(0, queued)
+
     def close(self) -> None:
         """Ends the engines, but for those that outlive us. Jobs that ran are interrupted and can be resumed; queued
         ones stay queued."""
-        with self._lock:
-            self._closing = True
-        self._hosts.close()
-        with ThreadPoolExecutor(max(1, len(self._fleet))) as closing:
-            list(closing.map(lambda device: device.host.close(), self._fleet))
+        self.abandon()
         for job_id, inside in list(self._roster.inside.items()):
             device = self._fleet.get(inside.device)
             if device is None or not device.host.outlives:
                 self._rows.move(job_id, "interrupted", LIVE, error=CLOSED)
 
+    def abandon(self) -> None:
+        """Ends the engines, but for those that outlive us; what becomes of their jobs is for whoever leads now."""
+        with self._lock:
+            self._closing = True
+        self._hosts.close()
+        with ThreadPoolExecutor(max(1, len(self._fleet))) as closing:
+            list(closing.map(lambda device: device.host.close(), self._fleet))
+
     # --------------------------------------------------------------------------- from the service
 
     def add(self, job: Job) -> None:
-        """Puts a job that is already written down in the queue."""
+        """Puts a job that is already written down in the queue; one that is known already stays where it is."""
         with self._lock:
-            self._roster.queue.append(job)
-            self._pump()
+            if job.id not in self._roster.inside and all(one.id != job.id for one in self._roster.queue):
+                self._roster.queue.append(job)
+                self._pump()
 
     def tell(self, job: Job, what: str) -> bool:
         """Cancels, finishes, pauses or resumes a job. False where it is neither queued nor with the engine."""
@@ -216,6 +231,11 @@ class Dispatch:
             ]
         return [one for one in found if one[2] > 0]
 
+    def running_seconds(self) -> dict[str, float]:
+        """Device seconds of every job that is with a device, up to the last second."""
+        with self._lock:
+            return {inside.job.id: self.device_seconds(inside.job) for inside in self._roster.inside.values()}
+
     def status(self) -> EngineStatus:
         with self._lock:
             return self._roster.status(self._draining)
@@ -263,10 +283,10 @@ class Dispatch:
                     return self._take(device, message)
                 with heard.taking(message.source, message.number):
                     return self._take(device, message.message)
-            except (DiskFull, OperationalError) as error:
-                log.error("%s cannot be written down, trying again: %s", type(message).__name__, error)
+            except (DiskFull, OperationalError, Deposed) as error:
                 if self._closing:
                     return None
+                log.error("%s cannot be written down, trying again: %s", type(message).__name__, error)
                 time.sleep(RETRY_SECONDS)
 
     def _take(self, device: Device, message: Message) -> None:

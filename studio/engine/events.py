@@ -2,6 +2,8 @@
 
 Numbers are given under one lock and events are visible in that order. Ordinary events are written in groups a few
 times a second (a kill may cost the last few of a running job); a change of state is on disk before anyone sees it.
+Of several processes the one that leads gives the numbers of live jobs, and the others hear that there are more and read
+them from the database: there groups are written as soon as they come, some fifty times a second at most.
 Two locks: ``_lock`` guards memory and is held for microseconds by all but a change of state, ``_disk`` is held by
 whoever writes, so that no follower waits for the disk. Who needs both takes ``_disk`` first.
 """
@@ -16,32 +18,42 @@ import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
+from sqlalchemy import insert as plain_insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from pipelines.durable import DiskFull
 from studio.engine.heard import Heard
 from studio.engine.job import Numbered
-from studio.store.database import Database
+from studio.engine.term import Deposed, Term
+from studio.store.database import Database, insert
 from studio.store.tables import EventRow
 
 log = logging.getLogger(__name__)
 
+#: changes rows; returns the events that say so, as (kind, data)
+Make: TypeAlias = Callable[[Session], Sequence[tuple[str, Mapping[str, Any]]]]
+
 GROUP_SECONDS = 0.25
-RETRY_SECONDS = 2.0
+#: the same where other processes wait for them
+SHARED_GROUP_SECONDS = 0.02
+#: notices of new events, each with names of jobs after the name of whoever wrote them
+CHANNEL = "events"
+RETRY_SECONDS = 0.5
 KEPT = 2000  # newest events of a live job that followers get without asking the database
 
 
 class EventLog:
-    """Appends, reads and follows. One instance a web process."""
+    """Appends, reads and follows. One instance a web process. ``term``: None where nobody else may write."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, term: Term | None = None) -> None:
         self._database = database
         #: how far engines were heard that tell again what was not written down; written together with what they said
         self.heard = Heard(database)
+        self._term = term if database.shared else None
         self._lock = threading.RLock()
         self._disk = threading.RLock()
         self._last: dict[str, int] = {}
@@ -56,42 +68,63 @@ class EventLog:
     # ----------------------------------------------------------------------------- writing
 
     def append(self, job_id: str, kind: str, data: Mapping[str, Any]) -> Numbered:
-        """Adds an event; it is seen at once and written soon."""
+        """Adds an event; it is seen at once and written soon. ``Deposed`` where somebody else gives the numbers."""
         with self._lock:
+            if not self._leads:
+                raise Deposed(f"an event of job {job_id} is for whoever leads to write")
             event = self._number(job_id, kind, data)
             self.heard.mark()
         self._work.set()
         self._wake(job_id)
         return event
 
-    def commit(self, job_id: str, make: Callable[[Session], Sequence[tuple[str, Mapping[str, Any]]]]) -> None:
+    def commit(self, job_id: str, make: Make, by_leader: bool = True) -> None:
         """Adds events together with the rows that ``make`` changes, in one transaction, before anyone sees them.
 
-        ``make`` returns the events as (kind, data); none where nothing changed and there is nothing to tell.
+        ``make`` returns the events as (kind, data); none where nothing changed and there is nothing to tell. What is
+        done ``by_leader`` raises ``Deposed`` where we do not lead; what anybody may do is of jobs that no device has.
         """
         with self._disk, self._lock:
-            self._flush()
-            marks = self.heard.ahead(own=True)
-            with self._database.write() as session:
-                first, at = self._next(job_id, session), time.time()
-                events = [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]
-                rows = [_row(job_id, event) for event in events]
-                if rows:
-                    session.execute(insert(EventRow), rows)
-                self.heard.write(session, marks)
+            if by_leader:
+                self._flush()
+            marks = self.heard.ahead(own=True) if by_leader else {}
+            try:
+                events = self._committed(job_id, make, by_leader, marks)
+            except BaseException:  # perhaps it was written and only the answer was lost: the database knows
+                self._forget(job_id)
+                raise
             self.heard.wrote(marks)
-            if not events:
-                return
-            self._last[job_id] = events[-1].seq
-            self._tails[job_id].extend(events)
+            if events and self._leads:
+                self._last[job_id] = events[-1].seq
+                self._tails[job_id].extend(events)
         self._wake(job_id)
+
+    def _committed(self, job_id: str, make: Make, by_leader: bool, marks: Mapping[str, int]) -> list[Numbered]:
+        with self._database.write() as session:
+            if by_leader:
+                self._check(session)
+            first, at = self._next(job_id, session), time.time()
+            events = [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]
+            if events:
+                session.execute(plain_insert(EventRow), [_row(job_id, event) for event in events])
+                self._tell(session, [job_id])
+            self.heard.write(session, marks)
+            return events
 
     def forget(self, job_id: str) -> None:
         """Drops the memory of a job that has ended; its events stay in the database."""
         self._flush()
         with self._lock:
-            self._tails.pop(job_id, None)
-            self._last.pop(job_id, None)
+            self._forget(job_id)
+
+    def follow_others(self) -> None:
+        """Somebody else leads: what we know of numbers is old, and what waits to be written is theirs to say."""
+        with self._lock:
+            self._pending.clear()
+            self._tails.clear()
+            self._last.clear()
+            self.heard.read_again()
+        self.wake_all()
 
     def close(self) -> None:
         self._closed = True
@@ -143,7 +176,43 @@ class EventLog:
                 if not self._watchers[job_id]:
                     del self._watchers[job_id]
 
+    def notice(self, words: str) -> None:
+        """Takes a notice: another process has written events of some jobs."""
+        by, *jobs = words.split()
+        if by != self._holder:
+            for job_id in jobs:
+                self._wake(job_id)
+
+    def wake_all(self) -> None:
+        """Notices may have been missed: everybody looks for themselves."""
+        with self._lock:
+            followed = list(self._watchers)
+        for job_id in followed:
+            self._wake(job_id)
+
     # ------------------------------------------------------------------------------ inside
+
+    @property
+    def _leads(self) -> bool:
+        """Whether the numbers of live jobs are ours to give."""
+        return self._term is None or self._term.held
+
+    @property
+    def _holder(self) -> str:
+        return "alone" if self._term is None else self._term.holder
+
+    def _check(self, session: Session) -> None:
+        if self._term is not None:
+            self._term.check(session)
+
+    def _tell(self, session: Session, jobs: Sequence[str]) -> None:
+        """A notice takes 8000 bytes at most."""
+        for start in range(0, len(jobs), 200):
+            self._database.notify(session, CHANNEL, " ".join((self._holder, *jobs[start : start + 200])))
+
+    def _forget(self, job_id: str) -> None:
+        self._tails.pop(job_id, None)
+        self._last.pop(job_id, None)
 
     def _number(self, job_id: str, kind: str, data: Mapping[str, Any]) -> Numbered:
         if job_id not in self._last:
@@ -171,7 +240,10 @@ class EventLog:
                 return
             try:
                 with self._database.write() as session:
-                    session.execute(insert(EventRow), waiting)
+                    self._check(session)
+                    # what was written before, when only the answer was lost, is there under its number
+                    session.execute(insert(session, EventRow).on_conflict_do_nothing(), waiting)
+                    self._tell(session, list(dict.fromkeys(row["job_id"] for row in waiting)))
                     self.heard.write(session, marks)
                 self.heard.wrote(marks)
             except BaseException:
@@ -183,7 +255,7 @@ class EventLog:
         """The same; where it cannot be now (a full disk, say) that is logged, and followers see it all the same."""
         try:
             self._flush()
-        except (DiskFull, OperationalError) as error:
+        except (DiskFull, OperationalError, Deposed) as error:
             log.error("%s events cannot be written yet: %s", len(self._pending), error)
             return False
         return True
@@ -192,8 +264,12 @@ class EventLog:
         while not self._closed:
             self._work.wait()
             self._work.clear()
-            time.sleep(GROUP_SECONDS)
-            if not self._try_flush():
+            if not self._database.shared:
+                time.sleep(GROUP_SECONDS)
+            written = self._try_flush()
+            if self._database.shared:
+                time.sleep(SHARED_GROUP_SECONDS)
+            if not written:
                 time.sleep(RETRY_SECONDS)
                 self._work.set()
 

@@ -80,6 +80,12 @@ class Heard:
                 self._written[source] = max(number, self._written.get(source, 0))
                 self._taken[source] = max(number, self._taken.get(source, 0))
 
+    def read_again(self) -> None:
+        """Somebody else has listened meanwhile: what is written down counts."""
+        with self._guard:
+            self._taken.clear()
+            self._written.clear()
+
     def forget(self, source: str) -> None:
         """That engine is gone and says nothing more."""
         with self._guard:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from pipelines.base import Request
@@ -22,13 +22,15 @@ from pipelines.errors import Busy, StudioError
 from pipelines.fields import MAX_SEED
 from pipelines.registry import Registration, registration
 from pipelines.training.snapshots import Snapshot
+from studio.engine.afar import Afar
 from studio.engine.branches import branch_of, snapshot_of, snapshots_of
 from studio.engine.caps import Caps
 from studio.engine.dispatch import Dispatch
 from studio.engine.events import EventLog
+from studio.engine.floor import Floor
 from studio.engine.hosts import Hosts
 from studio.engine.job import ENDED, LIVE, Job, NotFound, Numbered, Place
-from studio.engine.presence import Presence
+from studio.engine.presence import Presence, SharedPresence
 from studio.engine.recovery import STOPPED
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
@@ -48,7 +50,10 @@ DRAINED = "drained"
 
 
 class JobService:
-    """One a web process. ``owner`` comes first everywhere; somebody else's job is simply not there."""
+    """One a web process. ``owner`` comes first everywhere; somebody else's job is simply not there.
+
+    ``changed`` is told what another process says it has changed; an empty word for anything.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class JobService:
         caps: Caps,
         moderation: Moderation,
         workspaces: Workspaces,
+        changed: Callable[[str], None] = lambda _what: None,
     ) -> None:
         self._settings = settings
         self._workspaces = workspaces
@@ -67,28 +73,39 @@ class JobService:
         self._moderation = moderation
         self._library = library
         self._catalog = catalog
-        self._log = EventLog(database)
-        self._term = Term(database)
-        self._rows = JobRows(database, self._log, self._term)
-        self._dispatch = Dispatch(settings, self._rows, self._log, hosts, caps, moderation, workspaces)
+        term = Term(database)
+        self._log = EventLog(database, term)
+        self._rows = rows = JobRows(database, self._log, term)
         self._choices = Choices(database)
-        self._presence = Presence(self._page_closed)
-        self._asking = threading.Lock()  # so that two requests at once do not both take the last of a cap
+        self._presence = SharedPresence(rows.stay) if database.shared else Presence(self._page_closed)
+
+        def dispatch() -> Dispatch:
+            made = Dispatch(settings, rows, self._log, hosts, caps, moderation, workspaces)
+            made.drain(self._is_drained())
+            made.drained |= self._drained()
+            return made
+
+        self._floor = Floor(database, rows, self._log, term, dispatch, self._end_left, changed)
+
+    @property
+    def _dispatch(self) -> Dispatch | Afar:
+        """The engine, or, where another process leads, what there is of it here."""
+        return self._floor.dispatch
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process gives jobs to devices and clears away what is old; one that is alone does."""
+        return self._floor.leads
 
     def start(self) -> None:
-        """Takes up what the last run left and starts the engine."""
-        self._term.begin()
-        self._dispatch.drain(bool((self._choices.get(DRAIN) or {}).get("on")))
-        self._dispatch.drained |= self._drained()
-        self._dispatch.start()
-        for job in self._dispatch.queue():
-            if job.ends_with_page:
-                self._presence.watch(job.id)
+        """Takes up what the last run left and starts the engine; where another process leads, only looks on."""
+        for job_id in self._rows.ending():
+            self._presence.watch(job_id)
+        self._floor.start()
 
     def close(self) -> None:
         self._presence.close()
-        self._dispatch.close()
-        self._log.close()
+        self._floor.close()
 
     # ---------------------------------------------------------------------------- asking for things
 
@@ -105,10 +122,9 @@ class JobService:
         self._moderation.check(owner, kind, plain)
         name, seed = uuid.uuid4().hex, int(plain.get("seed", 0))
         job = Job(name, owner, kind, plain, request.model, seed, "queued", time.time(), ends_with_page=ends_with_page)
-        with self._asking:
-            self._check_room(owner)
-            self._rows.create(job)
-            self._dispatch.add(job)
+        self._check_room(owner)
+        self._rows.create(job, partial(self._check_waiting, owner))
+        self._dispatch.add(job)
         if ends_with_page:
             self._presence.watch(job.id)
         return job
@@ -130,13 +146,18 @@ class JobService:
 
     def _check_room(self, owner: str) -> None:
         """Raises ``Busy`` or ``StudioError`` where one more job is more than there may be."""
-        if self._dispatch.draining:
+        if self._is_drained():
             raise Busy(
                 "busy.drain",
                 "This studio is about to be serviced and takes no new jobs. What runs goes on to its end, and what "
                 "waits keeps its place. Try again later.",
             )
-        mine, all_of_us = self._dispatch.waiting(owner), self._dispatch.waiting()
+        self._caps.check_stored(owner, self._library.stored(owner))
+        usage = self._dispatch.usage
+        self._caps.check_minutes(owner, usage.day(owner), lambda limit: usage.minutes_until(owner, limit))
+
+    def _check_waiting(self, owner: str, mine: int, all_of_us: int) -> None:
+        """The same of how many wait already, which are counted while nobody else adds any."""
         if mine >= self._settings.waiting_each:
             raise Busy(
                 "busy.yours",
@@ -152,9 +173,6 @@ class JobService:
                 count=all_of_us,
             )
         self._caps.check_waiting(owner, mine)
-        self._caps.check_stored(owner, self._library.stored(owner))
-        usage = self._dispatch.usage
-        self._caps.check_minutes(owner, usage.day(owner), lambda limit: usage.minutes_until(owner, limit))
 
     def cancel(self, owner: str, job_id: str) -> Job:
         """Ends this job and no other at its next step. A job that has ended stays as it is."""
@@ -180,10 +198,9 @@ class JobService:
         anything else starts over with the same seed."""
         job = self._rows.owned(owner, job_id)
         if job.state == "interrupted":
-            with self._asking:
-                self._check_room(owner)
-                if self._rows.move(job_id, "queued", ("interrupted",), retry=True):
-                    self._dispatch.add(replace(job, state="queued", attempt=job.attempt + 1))
+            self._check_room(owner)
+            if self._rows.queue_again(job_id, partial(self._check_waiting, owner)):
+                self._dispatch.add(replace(job, state="queued", attempt=job.attempt + 1))
             if job.ends_with_page:
                 self._presence.watch(job_id)
         elif job.state not in ("running", "paused") or not self._dispatch.tell(job, "resume"):
@@ -239,6 +256,11 @@ class JobService:
         if job is not None and job.live:
             self._dispatch.tell(job, "cancel" if registration(job.kind).interactive else "finish")
 
+    def _end_left(self) -> None:
+        """The same of all processes' pages, by what they have written down."""
+        for job_id in self._rows.left(time.time()):
+            self._page_closed(job_id)
+
     # ---------------------------------------------------------------------- for administrators only
 
     def stop(self, job_id: str) -> None:
@@ -260,6 +282,9 @@ class JobService:
         """The same of one device, while others go on. Raises ``StudioError`` where there is none of that name."""
         self._dispatch.drain_device(name, on)
         self._choices.set(DRAINED, {"names": sorted(self._drained() - {name} | ({name} if on else set()))})
+
+    def _is_drained(self) -> bool:
+        return bool((self._choices.get(DRAIN) or {}).get("on"))
 
     def _drained(self) -> set[str]:
         return set((self._choices.get(DRAINED) or {}).get("names", ()))

@@ -2,20 +2,27 @@
 
 Knows jobs by name, counts followers and hears of looks, for pages that ask again and again instead. A page that is
 loaded again is away for a moment, so nothing ends before ``PATIENCE`` seconds without anybody. What ending means is
-for others.
+for others. Of several processes each writes down until when its own pages keep a job, and the one that leads ends it.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 15.0
 #: the same after a look: browsers let a page that nobody sees ask but once a minute
 LOOKED = 90.0
+#: how often what is written down is renewed
+RENEWED = 3.0
 
 
 class Presence:
@@ -97,3 +104,53 @@ class Presence:
             self._alarms.pop(job_id)
             self._looks.pop(job_id, None)
         self._left(job_id)
+
+
+class SharedPresence:
+    """The same of one process of several. ``stay`` writes down until when jobs are not to end, by their names; it is
+    told of jobs that do not end with their page too."""
+
+    def __init__(self, stay: Callable[[Mapping[str, float]], None]) -> None:
+        self._stay = stay
+        self._lock = threading.Lock()
+        self._followers: Counter[str] = Counter()
+        self._looks: dict[str, float] = {}  # since the last time, and until when each counts
+        self._closing = threading.Event()
+        threading.Thread(target=self._renew, name="presence", daemon=True).start()
+
+    def watch(self, job_id: str) -> None:
+        """From now on this job ends when nobody follows it; whoever asked for it has a moment to begin."""
+        self._stay({job_id: time.time() + PATIENCE})
+
+    def look(self, job_id: str) -> None:
+        """Somebody looks at the job at this moment."""
+        with self._lock:
+            self._looks[job_id] = time.time() + LOOKED
+
+    def forget(self, job_id: str) -> None:
+        """Its row says that it goes on whoever leaves."""
+
+    @contextmanager
+    def here(self, job_id: str) -> Iterator[None]:
+        """Somebody follows the job for the length of the block."""
+        with self._lock:
+            self._followers[job_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._followers -= Counter((job_id,))
+
+    def close(self) -> None:
+        self._closing.set()
+
+    def _renew(self) -> None:
+        while not self._closing.wait(RENEWED):
+            with self._lock:
+                until, self._looks = self._looks, {}
+                until |= {job_id: time.time() + PATIENCE + RENEWED for job_id in self._followers if job_id not in until}
+            try:
+                if until:
+                    self._stay(until)
+            except OperationalError as error:  # the next time; there is some time to spare
+                log.warning("that somebody is there cannot be written down now: %s", error)

@@ -14,6 +14,12 @@ MOST = 2
 CLOSED = ErrorSentence(
     "job.closed", "The studio was closed while this was running. Resume goes on from where it can.", {}
 )
+MOVED = ErrorSentence(
+    "job.moved",
+    "The process of the studio that ran this ended, and another one has taken its place. Resume goes on from where it "
+    "can.",
+    {},
+)
 USED_UP = ErrorSentence(
     "cap.stopped",
     "You have used up the device minutes that your role has in 24 hours, so this training was stopped. Resume goes on "

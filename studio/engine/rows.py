@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sqlalchemy import case, func, or_, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from studio.engine.events import EventLog
+from studio.engine.events import EventLog, Make
 from studio.engine.job import ENDED, LIVE, ErrorSentence, Job, NotFound, State
+from studio.engine.presence import PATIENCE
 from studio.engine.term import Term
 from studio.library.library import add_items, items_of
 from studio.library.made import Made
 from studio.store.database import Database
 from studio.store.tables import JobRow
 
+#: told how many jobs wait, an owner's and everybody's; raises where one more is too many
+Check: TypeAlias = Callable[[int, int], None]
 #: states in which a device has the job
 HELD = frozenset({"running", "paused"})
 
@@ -29,10 +33,22 @@ class JobRows:
         self._log = log
         self._term = term
 
-    def create(self, job: Job) -> None:
-        """Writes a new job down; once this returns, the job is kept whatever happens."""
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may be at work on the same rows."""
+        return self._database.shared
+
+    def create(self, job: Job, check: Check | None = None) -> None:
+        """Writes a new job down; once this returns, the job is kept whatever happens.
+
+        ``check`` is told how many jobs wait, of its owner and in all, and may raise what is a reason not to.
+        """
 
         def make(session: Session) -> list[tuple[str, Mapping[str, Any]]]:
+            if session.get(JobRow, job.id) is not None:  # a line that broke after it was written
+                return []
+            if check is not None:
+                check(*self._waiting(session, job.owner))
             session.add(
                 JobRow(
                     id=job.id,
@@ -44,12 +60,51 @@ class JobRows:
                     state=job.state,
                     created=job.created,
                     ends_with_page=job.ends_with_page,
+                    stays_until=time.time() + PATIENCE,
                 )
             )
             session.flush()
             return [("state", {"state": job.state})]
 
-        self._log.commit(job.id, make)
+        self._anybodys(job.id, make)
+
+    def queue_again(self, job_id: str, check: Check) -> bool:
+        """Puts an interrupted job back in the queue; whether it was one. ``check`` as of ``create``."""
+
+        def make(session: Session) -> list[tuple[str, Mapping[str, Any]]]:
+            row = session.get(JobRow, job_id)
+            if row is None or row.state != "interrupted":
+                return []
+            check(*self._waiting(session, row.owner))
+            row.state, row.error, row.ended, row.claimed_by, row.beat = "queued", None, None, None, None
+            row.stays_until = time.time() + PATIENCE
+            row.attempt += 1
+            queued.append(job_id)
+            return [("state", {"state": "queued"})]
+
+        queued: list[str] = []
+        self._anybodys(job_id, make)
+        return bool(queued)
+
+    def _anybodys(self, job_id: str, make: Make) -> None:
+        """Writes what every process may. A line to the database that breaks meanwhile is tried once more."""
+        try:
+            self._log.commit(job_id, make, by_leader=False)
+        except OperationalError as error:
+            if not error.connection_invalidated:
+                raise
+            self._log.commit(job_id, make, by_leader=False)
+
+    def _waiting(self, session: Session, owner: str) -> tuple[int, int]:
+        mine = func.count().filter(JobRow.owner == owner)
+        query = select(mine, func.count()).where(JobRow.state == "queued", JobRow.claimed_by.is_(None))
+        ours, everybodys = session.execute(query).one()
+        return int(ours), int(everybodys)
+
+    def waiting(self, owner: str) -> tuple[int, int]:
+        """How many jobs are in the queue: ``owner``'s, and everybody's."""
+        with self._database.read() as session:
+            return self._waiting(session, owner)
 
     def get(self, job_id: str) -> Job | None:
         with self._database.read() as session:
@@ -183,7 +238,11 @@ class JobRows:
             row = session.get(JobRow, job_id)
             if row is None:
                 return []
-            items = add_items(session, row.owner, row.id, row.kind, made)
+            listed = {(item.name, item.digest) for item in items_of(session, row.id)}
+            new = [one for one in made if (one.name, one.digest) not in listed]  # said twice where an answer was lost
+            if not new:
+                return []
+            items = add_items(session, row.owner, row.id, row.kind, new)
             return [("kept", {"items": [item.json() for item in items]})]
 
         self._log.commit(job_id, make)
@@ -192,6 +251,35 @@ class JobRows:
         """Whether the job ends once nobody follows it."""
         with self._database.write() as session:
             session.execute(update(JobRow).where(JobRow.id == job_id).values(ends_with_page=ends))
+
+    def stay(self, until: Mapping[str, float]) -> None:
+        """Those of these jobs that end with their page do not before a time, by their names."""
+        ending = (JobRow.ends_with_page, JobRow.state.in_(LIVE))
+        with self._database.read() as session:
+            found = session.scalars(select(JobRow.id).where(JobRow.id.in_(until), *ending)).all()
+        if found:
+            with self._database.write() as session:
+                for job_id in sorted(found):
+                    later = (JobRow.id == job_id, JobRow.stays_until < until[job_id])
+                    session.execute(update(JobRow).where(*later).values(stays_until=until[job_id]))
+
+    def left(self, now: float) -> list[str]:
+        """Jobs that end with their page, and nobody has been there for a while."""
+        query = select(JobRow.id).where(JobRow.ends_with_page, JobRow.state.in_(LIVE), JobRow.stays_until < now)
+        with self._database.read() as session:
+            return list(session.scalars(query))
+
+    def ending(self) -> list[str]:
+        """Live jobs that end with their page."""
+        query = select(JobRow.id).where(JobRow.ends_with_page, JobRow.state.in_(LIVE))
+        with self._database.read() as session:
+            return list(session.scalars(query))
+
+    def unclaimed(self) -> list[Job]:
+        """Jobs that wait and that nobody has given to a device, the oldest first."""
+        query = select(JobRow).where(JobRow.state == "queued", JobRow.claimed_by.is_(None))
+        with self._database.read() as session:
+            return [_job(row) for row in session.scalars(query.order_by(JobRow.created, JobRow.id))]
 
     def spent(self, since: float) -> list[tuple[str, str, float]]:
         """Device seconds by owner and model, or kind where there is none, of jobs that ended after ``since`` or run."""

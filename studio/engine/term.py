@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 
-from sqlalchemy import func, select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from studio.store.database import Database, insert
@@ -20,29 +20,48 @@ _ROW = 1
 
 
 class Deposed(Exception):  # noqa: N818 - the field's word
-    """Another process leads by now, or did meanwhile; what was to be written was not."""
+    """We do not lead at this moment; what was to be written was not, and may be once we do again."""
 
 
 class Term:
-    """``holder`` names the process for as long as it lives; ``number`` is 0 until it leads."""
+    """``holder`` names the process for as long as it lives; ``number`` is that of its last term, 0 before the first."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.holder = f"web-{secrets.token_hex(6)}"
         self.number = 0
+        self.held = False
 
-    def begin(self) -> None:
-        """Begins a term of ours. From here on nothing is written under an earlier one."""
+    def begin(self) -> bool:
+        """Begins a term of ours; from here on nothing is written under an earlier one. Whether it follows on our last,
+        so that nobody has led in between."""
         row = {"id": _ROW, "term": 1, "holder": self.holder, "since": time.time()}
         with self._database.write() as session:
             added = insert(session, LeadingRow).values(row)
             row["term"] = LeadingRow.term + 1
             added = added.on_conflict_do_update(index_elements=["id"], set_=row).returning(LeadingRow.term)
-            number = session.scalar(added)
-        self.number = int(number or 0)
+            number = int(session.scalar(added) or 0)
+        ours, self.number, self.held = self.number > 0 and number == self.number + 1, number, True
+        return ours
+
+    def suspend(self) -> None:
+        """From here on we write nothing as whoever leads, until we begin a term again."""
+        self.held = False
+
+    def end(self) -> None:
+        """Says that we go, so that nobody waits for us to come back."""
+        self.suspend()
+        mine = (LeadingRow.holder == self.holder, LeadingRow.term == self.number)
+        with self._database.write() as session:
+            session.execute(update(LeadingRow).where(*mine).values(holder=""))
+
+    def last(self) -> str:
+        """Who leads or led last; empty for somebody who has said goodbye, and before anybody did."""
+        with self._database.read() as session:
+            return session.scalar(select(LeadingRow.holder)) or ""
 
     def check(self, session: Session) -> None:
-        """Raises ``Deposed``, within a transaction that writes, where this term is not the newest."""
-        newest = session.scalar(select(func.max(LeadingRow.term)))
-        if newest != self.number:
+        """Raises ``Deposed``, within a transaction that writes, where our term is not the newest."""
+        newest = session.scalar(select(LeadingRow.term))
+        if not self.held or newest != self.number:
             raise Deposed(f"{self.holder} led in term {self.number}, and it is term {newest}")

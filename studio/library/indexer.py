@@ -38,9 +38,13 @@ Done: TypeAlias = Callable[[Session, ItemRow], None]
 
 
 class Indexer:
-    """``start`` and ``close``; ``catch_up`` does all there is now, in the caller's own thread."""
+    """``start`` and ``close``; ``catch_up`` does all there is now, in the caller's own thread. Of several processes
+    the one whose ``turn`` it is goes through the list."""
 
-    def __init__(self, database: Database, library: Library, likeness: Likeness) -> None:
+    def __init__(
+        self, database: Database, library: Library, likeness: Likeness, turn: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._turn = turn
         self._database = database
         self._library = library
         self._likeness = likeness
@@ -72,7 +76,8 @@ class Indexer:
         self._remake()
         while not self._closing.wait(PAUSE):
             try:
-                self.catch_up()
+                if self._turn():
+                    self.catch_up()
             except (DiskFull, OperationalError) as error:  # later: the list stays
                 log.warning("the index cannot be written now: %s", error)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from studio.store.database import Database, insert
+from studio.store.database import CHANGED, Database, insert
 from studio.store.tables import ChoiceRow
 
 
@@ -29,3 +29,4 @@ class Choices:
             session.execute(
                 insert(session, ChoiceRow).values(row).on_conflict_do_update(index_elements=["name"], set_=row)
             )
+            self._database.notify(session, CHANGED, "choices")

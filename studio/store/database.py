@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, inspect, make_url
+from sqlalchemy import Engine, func, inspect, make_url, select
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -21,6 +21,8 @@ from pipelines.errors import StudioError
 from studio.store import postgres, sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+#: notices that something which processes remember is another now; each says what
+CHANGED = "changed"
 KINDS = {"sqlite": sqlite, "postgresql": postgres}
 
 
@@ -38,6 +40,16 @@ class Database:
         except OperationalError as error:
             raise _unreachable(url, error) from error
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may be at work on it."""
+        return self._kind is postgres
+
+    def notify(self, session: Session, channel: str, words: str) -> None:
+        """Tells every process that listens (``studio.store.lines``), once what the session writes is there."""
+        if self.shared:
+            session.execute(select(func.pg_notify(channel, words)))
 
     @contextmanager
     def read(self) -> Iterator[Session]:

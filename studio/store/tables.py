@@ -16,7 +16,7 @@ class JobRow(Base):
     """One thing a person asked for. ``attempt`` counts its runs: a resume after an interruption is a new one.
 
     ``claimed_by`` names the process that gave it to a ``device`` in its ``term`` of leading, None while none has it;
-    ``beat`` is when that was last heard of.
+    ``beat`` is when that was last heard of. One that ends with its page does so after ``stays_until``.
     """
 
     __tablename__ = "jobs"
@@ -41,6 +41,7 @@ class JobRow(Base):
     term: Mapped[int] = mapped_column(default=0)
     device: Mapped[str] = mapped_column(default="")
     beat: Mapped[float | None]
+    stays_until: Mapped[float | None]
 
 
 class EventRow(Base):
@@ -103,6 +104,30 @@ class LeadingRow(Base):
     term: Mapped[int]
     holder: Mapped[str]
     since: Mapped[float]
+
+
+class OrderRow(Base):
+    """What a person wants done by whoever leads, asked for at another process. ``taken``: whether it could be; None
+    until somebody has seen to it."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    what: Mapped[str]
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]
+    at: Mapped[float]
+    taken: Mapped[bool | None]
+
+
+class PublishedRow(Base):
+    """What whoever leads knows and the others show: one row."""
+
+    __tablename__ = "published"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[float]
+    value: Mapped[dict[str, Any]]
 
 
 class HeardRow(Base):

@@ -43,7 +43,7 @@ def rows_of(database: Database, log: EventLog, *, begun: bool = True) -> JobRows
 def test_of_two_who_race_for_many_jobs_exactly_one_gets_each(database: Database, log: EventLog) -> None:
     first = rows_of(database, log)
     rival = Term(database)
-    rival.number = 1  # of the same term, which cannot be: the claim alone keeps them apart
+    rival.number, rival.held = 1, True  # of the same term, which cannot be: the claim alone keeps them apart
     second = JobRows(database, log, rival)
     names = [str(number) for number in range(24)]
     for name in names:

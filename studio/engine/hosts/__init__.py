@@ -32,7 +32,8 @@ class Host(Protocol):
     outlives: bool
 
     def start(self, receive: Callable[[Message | Marked], None], lost: Callable[[Loss], None]) -> None:
-        """Starts the engine. ``lost`` is told, with the reason, that the engine died and every job in it with it."""
+        """Starts the engine. ``lost`` is told, with the reason, that the engine died and every job in it with it.
+        After ``close`` it begins anew."""
 
     def order(self, order: Order) -> None:
         """Passes an order on. Orders given while no engine is there are dropped: the jobs they name were lost."""

@@ -58,6 +58,8 @@ class ProcessHost:
         return None if self._process is None else self._process.pid
 
     def start(self, receive: Callable[[Message], None], lost: Callable[[Loss], None]) -> None:
+        self._closing.clear()
+        self.state = "starting"
         self._supervisor = threading.Thread(
             target=self._supervise, args=(receive, lost), name="supervisor", daemon=True
         )
