@@ -69,7 +69,7 @@ class Floor:
 
     @property
     def leads(self) -> bool:
-        return self._here is not None
+        return not self._shared or self._here is not None
 
     def start(self) -> None:
         if self._shared:
