@@ -62,6 +62,8 @@ class RayHosts:
         _connect(settings.cluster, self.namespace)
 
     def start(self, members: Members) -> None:
+        self._closing.clear()
+        self._hosts.clear()  # those of before have been closed: we led, and another process did meanwhile
         before = {one["name"] for one in ray.util.list_named_actors(all_namespaces=True) if self._ours(one)}
         self._look(members)
         for name, host in list(self._hosts.items()):
