@@ -91,7 +91,9 @@ const thanks = (credits) => el("details.credits", {id: "image-credits"}, el("sum
 function preview(body, view) {
   const now = view.preview;
   const shape = now ? `aspect-ratio:${now.width}/${now.height};--ratio:${now.width / now.height}` : "";
-  fill(body, `preview${view.job}`, () => el("figure.preview", {}, el("img.checker", {alt: ""}), el("figcaption")));
+  const keep = () => button(t("image.keep"), {class: "btn", id: "image-keep", title: t("image.keep.more"), onclick: (event) => { event.currentTarget.disabled = true; send({action: "finish", job: view.job}); }});
+  const keeps = Boolean(now && view.keeps);
+  fill(body, `preview${view.job}${keeps}`, () => el("figure.preview", {}, el("img.checker", {alt: ""}), el("figcaption"), keeps ? keep() : null));
   const image = body.querySelector("img");
   image.hidden = !now;
   if (!now) return;

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from pipelines.base import Artifact, Cancelled, Event, Kept, Preview, Progress, Result, Scalar, Turn
+from pipelines.base import Artifact, Event, Kept, Preview, Progress, Result, Scalar, Turn
 from pipelines.fields import MAX_SEED
 from pipelines.image.company import Door
 from pipelines.image.guest import Beckoned, Guest
@@ -209,12 +209,11 @@ class Painting:
     def _ends_early(self, pipe: Any) -> bool:
         """Whether the person asked to end: then what is there is decoded, where the pipeline can leave its loop.
 
-        Of several pictures, one after the other, the one under way is made whole: it is the last.
+        Of several pictures, one after the other, the one under way is made whole: it is the last. So it is where the
+        pipeline cannot leave: asked to keep what is there, nothing is thrown away.
         """
-        if not self.turn.finishing or self.several:
+        if not self.turn.finishing or self.several or not hasattr(type(pipe), "interrupt"):
             return False
-        if not hasattr(type(pipe), "interrupt"):
-            raise Cancelled
         pipe._interrupt = True
         return True
 

@@ -55,6 +55,8 @@ class PicturesView(View):
     def __init__(self, job: Job, language: Language) -> None:
         super().__init__(job, language)
         self.preview: dict[str, Any] | None = None
+        #: whether there is one picture to come, or several made at once: those can be had as they are
+        self.at_once = job.kind == "image" and not _one_by_one(job)
 
     def on_kept(self, data: Mapping[str, Any], at: float) -> None:
         """Some of the pictures are finished while the others are still made."""
@@ -69,7 +71,13 @@ class PicturesView(View):
         shown = {**super().show(), "title": str(self.job.request.get("prompt", ""))}
         if shown["state"] in ("queued", "running", "paused"):
             shown["preview"] = self.preview
+            shown["keeps"] = self.at_once and shown["state"] == "running"
         return shown
+
+
+def _one_by_one(job: Job) -> bool:
+    """Whether the job is for pictures of which one may be the last."""
+    return len(plan(ImageRequest.parse(job.request), job.seed).shots) > 1
 
 
 def _axis_name(field: str) -> str:
@@ -217,7 +225,7 @@ class ImageTab(ModelTab):
         if not first or not isinstance(shown, PicturesView):
             return {}
         job = shown.job
-        several = job.kind == self.kind and len(plan(ImageRequest.parse(job.request), job.seed).shots) > 1
+        several = job.kind == self.kind and _one_by_one(job)
         return {**self.beginning.fill(job.owner, job.request), self.after_button: gr.Button(visible=several)}
 
     def stop_after(self, request: gr.Request) -> None:

@@ -159,6 +159,13 @@ def test_strength_says_how_many_steps_are_taken(models: dict[str, ImagePipeline]
     assert counted[0] <= 4  # before, one step, or two with a scheduler of two evaluations, after
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_asked_to_keep_what_is_there_every_family_gives_a_picture(models: dict[str, ImagePipeline], name: str) -> None:
+    made = paint(models[name], asked(), turn(finish_after=2))
+    assert len(made.artifacts) == 1
+    assert ("ended_early" in made.facts) == (name != "PixArt")  # whose class cannot leave its loop
+
+
 def test_the_page_knows_from_a_folder_what_the_classes_can() -> None:
     for kind in dict.fromkeys(AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()):
         can = tuple(method for method in METHODS if class_for(kind, method) is not None)
