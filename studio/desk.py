@@ -115,7 +115,10 @@ class Desk:
             case {"action": "collection.delete", "collection": str(collection)}:
                 marks.delete_collection(owner, collection)
             case {"action": "delete", "items": list(items)}:
-                done["deleted"] = self.delete(owner, _names(items), message.get("sure"))
+                chosen = self._sure(owner, _names(items), message.get("sure"))
+                done["deleted"], done["undo"] = self._studio.bin.put(owner, chosen)
+            case {"action": "undelete", "undo": str(word)}:
+                done["back"] = self._back(owner, word)
             case _:
                 raise StudioError(
                     "page.message", "The page asked for something there is not: {value}.", value=str(message)[:80]
@@ -132,6 +135,15 @@ class Desk:
 
     def delete(self, owner: str, items: Sequence[str], sure: object) -> int:
         """Deletes for good. ``sure`` is how many things that is, so that nobody deletes more than they meant to."""
+        return self._studio.library.delete_many(owner, self._sure(owner, items, sure))
+
+    def _back(self, owner: str, word: str) -> int:
+        back = self._studio.bin.bring_back(owner, word)
+        if not back:
+            raise StudioError("items.gone", "What was deleted then is gone for good by now.")
+        return back
+
+    def _sure(self, owner: str, items: Sequence[str], sure: object) -> list[str]:
         chosen = self.owned(owner, items)
         if sure != len(chosen) or isinstance(sure, bool):
             raise StudioError(
@@ -139,7 +151,7 @@ class Desk:
                 "Deleting {count} things cannot be undone. To go on, say how many there are: sure = {count}.",
                 count=len(chosen),
             )
-        return self._studio.library.delete_many(owner, [item.id for item in chosen])
+        return [item.id for item in chosen]
 
 
 def _names(values: object) -> list[str]:

@@ -19,6 +19,7 @@ from studio.engine.hosts.local import local_hosts
 from studio.engine.job import Job
 from studio.engine.jobs import JobService
 from studio.engine.options import EngineOptions
+from studio.library.bin import Bin
 from studio.library.credentials import Credentials
 from studio.library.handed import Handed
 from studio.library.indexer import Indexer
@@ -59,6 +60,7 @@ class Studio:
     live: Live
     shelf: Shelf
     marks: Marks
+    bin: Bin
     likeness: Likeness
     lineage: Lineage
     indexer: Indexer
@@ -153,6 +155,7 @@ def open_studio(settings: Settings) -> Studio:
         Live(jobs),
         Shelf(database),
         Marks(database),
+        Bin(database, library),
         likeness,
         Lineage(database, library),
         Indexer(database, library, likeness, lambda: jobs.leads),

@@ -17,6 +17,7 @@ from studio.accounts.sweep import forget_account, guests_over, sweep_invitations
 from studio.engine.job import LIVE
 from studio.engine.jobs import JobService
 from studio.engine.sweep import NEEDED, forget_asked, live_jobs, sweep_folders
+from studio.library.bin import KEPT, Bin
 from studio.library.library import Library
 from studio.library.sweep import sweep_files, sweep_owner, sweep_shares, sweep_uploads
 from studio.settings import Settings
@@ -43,6 +44,7 @@ class Swept:
     sessions: int = 0
     invitations: int = 0
     links: int = 0
+    deleted: int = 0
 
     def __str__(self) -> str:
         counts = [f"{value} {name}" for name, value in asdict(self).items() if value and name != "bytes"]
@@ -65,6 +67,7 @@ class Sweeper:
         self._settings = settings
         self._database = database
         self._library = library
+        self._bin = Bin(database, library)
         self._accounts = accounts
         self._jobs = jobs
         self._workspaces = workspaces
@@ -100,6 +103,7 @@ class Sweeper:
         before = time.time() - self._settings.keep_days * DAY if self._settings.keep_days else 0.0
         swept.invitations = sweep_invitations(self._database, before)
         swept.links = sweep_shares(self._database, before)
+        swept.deleted = self._bin.empty(time.time() - KEPT)
         swept.uploads = sweep_uploads(self._database, before, NEEDED)
         swept.folders, swept.bytes = sweep_folders(self._database, self._workspaces, before)
         if not self._settings.alone:  # else at the start, when nothing runs

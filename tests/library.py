@@ -15,6 +15,7 @@ from PIL import Image
 
 from pipelines.base import Artifact
 from pipelines.catalog import Catalog
+from studio.library.bin import Bin
 from studio.library.indexer import Indexer
 from studio.library.library import Item, Library, add_items
 from studio.library.likeness import Likeness
@@ -58,6 +59,7 @@ class Shelves:
         self.library = Library(self.database, Blobs(data / "blobs"))
         self.shelf, self.marks = Shelf(self.database), Marks(self.database)
         self.likeness = Likeness(self.database, Catalog(ASSETS, data))
+        self.bin = Bin(self.database, self.library)
         self.lineage = Lineage(self.database, self.library)
         self.indexer = Indexer(self.database, self.library, self.likeness)
 

@@ -4,23 +4,46 @@ import {act, downloadZip} from "./desk.js";
 import {button, el} from "./dom.js";
 import {number, t} from "./words.js";
 
+const UNDO = 20_000; // milliseconds that undoing is offered; the studio keeps it for longer
+
 /** `around`: items(), all(), facets(), done(facets), changed(), say(error). */
 export function selection(around) {
   const chosen = new Set();
   const bar = el("div.choose-bar", {id: "library-chosen", role: "toolbar", "aria-label": t("library.choose"), hidden: true});
-  let open = false, form = null;
+  const said = el("div.choose-bar.choose-undo", {id: "library-deleted", role: "status", hidden: true});
+  let open = false, form = null, leaving = 0;
 
   async function tried(message) {
     try {
       const facets = await act({items: [...chosen], ...message});
       form = null;
       around.say(null);
-      if (message.action === "delete") chosen.clear();
+      if (message.action === "delete") {
+        chosen.clear();
+        offerUndo(facets);
+      }
       around.done(facets);
     } catch (error) {
       around.say(error);
     }
     draw();
+  }
+
+  /** For some seconds: what was deleted, and a button that brings it back. */
+  function offerUndo({deleted, undo}) {
+    clearTimeout(leaving);
+    const bring = async () => {
+      said.hidden = true;
+      try {
+        around.done(await act({action: "undelete", undo}));
+      } catch (error) {
+        around.say(error);
+      }
+    };
+    said.replaceChildren(el("span", {}, t(deleted === 1 ? "library.deleted.one" : "library.deleted", {count: number(deleted)})),
+      button(t("library.undelete"), {class: "btn btn-small", id: "library-undelete", onclick: bring}, "reset"));
+    said.hidden = false;
+    leaving = setTimeout(() => { said.hidden = true; }, UNDO);
   }
 
   const put = (made) => { form = made; draw(); bar.querySelector("input, select, .btn-danger")?.focus(); };
@@ -91,6 +114,7 @@ export function selection(around) {
 
   return {
     element: bar,
+    undo: said,
     get open() { return open; },
     toggle,
     has: (ids) => ids.every((id) => chosen.has(id)),

@@ -131,11 +131,15 @@ class Library:
         self.get(owner, item_id)
         self.delete_many(owner, [item_id])
 
-    def delete_many(self, owner: str, items: Sequence[str]) -> int:
-        """The same of many, all or none of each hundred; returns how many there were. Others' are left alone."""
-        return sum(self._delete(owner, items[start : start + _SOME]) for start in range(0, len(items), _SOME))
+    def delete_many(self, owner: str, items: Sequence[str], edges_of: str = "") -> int:
+        """The same of many, all or none of each hundred; returns how many there were. Others' are left alone.
 
-    def _delete(self, owner: str, items: Sequence[str]) -> int:
+        ``edges_of``: whose family tree they are in, where that is not ``owner``.
+        """
+        parts = [items[start : start + _SOME] for start in range(0, len(items), _SOME)]
+        return sum(self._delete(owner, some, edges_of or owner) for some in parts)
+
+    def _delete(self, owner: str, items: Sequence[str], edges_of: str) -> int:
         with self._database.write() as session:
             rows = list(session.scalars(select(ItemRow).where(ItemRow.owner == owner, ItemRow.id.in_(items))))
             digests = {digest for row in rows for digest in (row.digest, row.thumbnail) if digest}
@@ -143,7 +147,7 @@ class Library:
             for row in rows:
                 session.delete(row)
             session.flush()
-            forget_edges(session, owner, made)
+            forget_edges(session, edges_of, made)
             gone = [digest for digest in digests if not _named(session, digest)]
             session.execute(delete(BlobRow).where(BlobRow.digest.in_(gone)))
         for digest in gone:  # after the commit: a kill here leaves an orphan, which the next start sweeps

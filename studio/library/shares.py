@@ -58,7 +58,9 @@ class Shares:
     def of(self, owner: str) -> list[Share]:
         """``owner``'s links that work, newest first."""
         query = select(ShareRow, ItemRow.title, ItemRow.name).join(ItemRow, ShareRow.item == ItemRow.id)
-        query = query.where(ShareRow.owner == owner, ShareRow.taken_back.is_(None)).order_by(ShareRow.id.desc())
+        query = query.where(ShareRow.owner == owner, ItemRow.owner == owner, ShareRow.taken_back.is_(None)).order_by(
+            ShareRow.id.desc()
+        )
         with self._database.read() as session:
             found = session.execute(query).all()
         return [
@@ -77,7 +79,8 @@ class Shares:
     def item(self, secret: str) -> Item | None:
         """What a link leads to; None where it leads nowhere (any more)."""
         with self._database.read() as session:
-            row = session.scalars(select(ShareRow).where(ShareRow.digest == kept(secret))).first()
+            query = select(ShareRow).join(ItemRow, ShareRow.item == ItemRow.id).where(ItemRow.owner == ShareRow.owner)
+            row = session.scalars(query.where(ShareRow.digest == kept(secret))).first()
         return self._library.get(row.owner, row.item) if row is not None and _works(row) else None
 
 

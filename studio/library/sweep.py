@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, and_, cast, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
+from studio.library.bin import bins_of
 from studio.library.library import Library
 from studio.store.database import Database
 from studio.store.people import ShareRow
@@ -73,12 +74,14 @@ def sweep_shares(database: Database, before: float) -> int:
 
 def sweep_owner(session: Session, owner: str) -> None:
     """Takes everything of one owner's out of the library, within the transaction that ends their account."""
+    theirs = or_(ItemRow.owner == owner, ItemRow.owner.like(bins_of(owner), escape="\\"))
     digests = {
         *session.scalars(select(UploadRow.digest).where(UploadRow.owner == owner)),
-        *session.scalars(select(ItemRow.digest).where(ItemRow.owner == owner)),
-        *session.scalars(select(ItemRow.thumbnail).where(ItemRow.owner == owner, ItemRow.thumbnail.is_not(None))),
+        *session.scalars(select(ItemRow.digest).where(theirs)),
+        *session.scalars(select(ItemRow.thumbnail).where(theirs, ItemRow.thumbnail.is_not(None))),
     }
     session.execute(delete(UploadRow).where(UploadRow.owner == owner))
-    for table in (ItemRow, CollectionRow, EdgeRow):  # what hangs on an item goes with it
+    session.execute(delete(ItemRow).where(theirs))  # what hangs on an item goes with it
+    for table in (CollectionRow, EdgeRow):
         session.execute(delete(table).where(table.owner == owner))
     forget_blobs(session, {digest for digest in digests if digest})
