@@ -4,11 +4,12 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test lint unit browser clean
+.PHONY: help run test lint unit browser cluster-demo clean
 
 help:
 	@echo "make run    install into .venv (first time only) and open the studio on http://127.0.0.1:7860"
 	@echo "make test   install, then ruff, mypy and all the tests (browser tests need chromium)"
+	@echo "make cluster-demo   a Ray cluster with two workers, a PostgreSQL and two web processes, all on this machine"
 	@echo "make clean  remove .venv; what you made stays in data/"
 
 run: .venv/run.stamp
@@ -17,6 +18,9 @@ run: .venv/run.stamp
 
 test: .venv/test.stamp lint
 	$(BIN)/python -m pytest $(ARGS)
+
+cluster-demo: .venv/cluster.stamp
+	$(BIN)/python -m deploy.demo $(ARGS)
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -34,6 +38,11 @@ lint: .venv/test.stamp
 	@echo "Installing what the studio needs, in the versions of constraints.txt"
 	$(BIN)/python -m pip install --quiet torch==2.13.0 -c constraints.txt
 	$(BIN)/python -m pip install --quiet -e . -c constraints.txt
+	@touch $@
+
+.venv/cluster.stamp: .venv/run.stamp
+	@echo "Installing what a cluster needs: Ray and the clients of PostgreSQL and object stores"
+	$(BIN)/python -m pip install --quiet -e '.[cluster]' -c constraints.txt
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp
