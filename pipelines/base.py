@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.devices import Device
 from pipelines.errors import StudioError
+from pipelines.fields import without_nul
 
 Scalar: TypeAlias = str | int | float | bool
 
@@ -47,9 +48,10 @@ class Request(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Builds the request or raises a ``StudioError`` that names the field, the rule and the value."""
+        """Builds the request or raises a ``StudioError`` that names the field, the rule and the value. NUL characters
+        are left out."""
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(without_nul(dict(values)))
         except ValidationError as error:
             raise _sentence(error) from None
 

@@ -65,3 +65,15 @@ def strings_in(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for one in value:
             yield from strings_in(one)
+
+
+def without_nul(value: Any) -> Any:
+    """The value of a field with no NUL character in any of its strings: nobody types one, and no text column of
+    PostgreSQL, no file's name and no C string holds one."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, Mapping):
+        return {name: without_nul(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(without_nul(one) for one in value)
+    return value

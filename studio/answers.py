@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 import gradio as gr
+from sqlalchemy.exc import OperationalError
 
-from pipelines.errors import StudioError
+from pipelines.errors import Busy, StudioError
 from studio.locales import Language, language_of, sentence
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,13 @@ class OnOurSide(gr.Error):
 
 
 def logged(error: Exception) -> StudioError:
-    """Puts a bug into the log under an id; returns the sentence that names it."""
+    """Puts a bug into the log under an id; returns the sentence that names it. A database that is away is none."""
+    if isinstance(error, OperationalError):
+        log.error("the database did not answer: %s", str(error.orig).strip())
+        return Busy(
+            "database.moment",
+            "The studio could not reach its database just now. Try again in a moment; nothing you typed is lost.",
+        )
     number = uuid.uuid4().hex[:8]
     log.error("bug %s", number, exc_info=error)
     return StudioError(
@@ -44,8 +51,8 @@ def as_gradio(error: Exception, language: Language) -> gr.Error:
     if isinstance(error, gr.Error):
         error.print_exception = False  # whatever it is about was posted
         return error
-    kind = gr.Error if isinstance(error, StudioError) else OnOurSide
     error = error if isinstance(error, StudioError) else logged(error)
+    kind = OnOurSide if error.key == "bug" else gr.Error
     return kind(html.escape(sentence(error, language), quote=False), print_exception=False, title="")
 
 

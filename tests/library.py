@@ -55,7 +55,8 @@ class Shelves:
 
     def __init__(self, data: Path, url: str = "") -> None:
         self.data = data
-        self.database = Database(url or f"sqlite:///{data / 'studio.db'}")
+        self.url = url or f"sqlite:///{data / 'studio.db'}"
+        self.database = Database(self.url)
         self.library = Library(self.database, Blobs(data / "blobs"))
         self.shelf, self.marks = Shelf(self.database), Marks(self.database)
         self.likeness = Likeness(self.database, Catalog(ASSETS, data))

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipelines.errors import StudioError
+from pipelines.errors import Busy, StudioError
 from studio.answers import logged
 from studio.locales import language_of, sentence, t
 
@@ -49,8 +49,10 @@ class LastResort:
 
 
 def said(request: HTTPConnection, error: Exception) -> Response:
-    """The answer to a request that met a bug."""
-    return JSONResponse({"detail": sentence(_log_once(error), language_of(request)), "key": "bug"}, 500)
+    """The answer to a request that met a bug, or a database that is away."""
+    known = _log_once(error)
+    status = 503 if isinstance(known, Busy) else 500
+    return JSONResponse({"detail": sentence(known, language_of(request)), "key": known.key}, status)
 
 
 def _log_once(error: Exception) -> StudioError:

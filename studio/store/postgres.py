@@ -2,7 +2,8 @@
 
 Readers see one moment. Writers wait for each other, as they do in SQLite: what is counted before something is written,
 such as somebody's waiting jobs, still holds when it is. That is one advisory lock a transaction, which the server
-gives back by itself when a connection dies.
+gives back by itself when a connection dies. No text holds a NUL, which requests leave out already: what comes in
+another way (a name to look something up by) is looked up without.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ def open_engine(url: str) -> Engine:
         )
     engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
 
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        connection.adapters.register_dumper(str, _without_nul())
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
         if connection.get_execution_options().get("writes", False):
@@ -45,3 +50,14 @@ def open_engine(url: str) -> Engine:
 def is_full(error: OperationalError) -> bool:
     """Whether there was no room left to write."""
     return getattr(error.orig, "sqlstate", None) == DISK_FULL
+
+
+def _without_nul() -> type[Any]:
+    """The driver's way to send a text, which refuses a NUL, as the server does."""
+    from psycopg.types.string import StrDumperUnknown
+
+    class Dumper(StrDumperUnknown):
+        def dump(self, obj: str) -> bytes | bytearray | memoryview | None:
+            return super().dump(obj.replace("\0", ""))
+
+    return Dumper

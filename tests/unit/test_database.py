@@ -47,6 +47,11 @@ def test_what_was_written_is_read_as_it_was(database: Database) -> None:
         assert (row.request, row.created, row.ends_with_page) == (ASKED, 1.5, False)
 
 
+def test_a_name_with_a_nul_in_it_is_looked_up_and_not_stumbled_over(database: Database) -> None:
+    with database.read() as session:
+        assert session.get(JobRow, "not\0there") is None
+
+
 def test_a_session_that_fails_leaves_nothing(database: Database) -> None:
     def write() -> None:
         with database.write() as session:

@@ -114,8 +114,8 @@ def test_what_is_transparent_does_not_count() -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Shelves]:
-    made = Shelves(tmp_path)
+def home(tmp_path: Path, database_url: str) -> Iterator[Shelves]:
+    made = Shelves(tmp_path, database_url)
     yield made
     made.close()
 
@@ -156,11 +156,15 @@ def test_what_was_made_before_there_was_an_index_is_indexed_later_and_survives_a
     with home.database.write() as session:
         session.connection().exec_driver_sql("DELETE FROM item_vectors")
         session.connection().exec_driver_sql("DELETE FROM item_words")
-        session.connection().exec_driver_sql("INSERT OR IGNORE INTO to_index SELECT id, 'looks' FROM items")
-        session.connection().exec_driver_sql("INSERT OR IGNORE INTO to_index SELECT id, 'names' FROM items")
+        session.connection().exec_driver_sql(
+            "INSERT INTO to_index SELECT id, 'looks' FROM items WHERE true ON CONFLICT DO NOTHING"
+        )
+        session.connection().exec_driver_sql(
+            "INSERT INTO to_index SELECT id, 'names' FROM items WHERE true ON CONFLICT DO NOTHING"
+        )
     assert home.likeness.of_item("ann", item) == []
     home.indexer.catch_up()
-    again = Shelves(home.data)
+    again = Shelves(home.data, home.url)
     assert again.likeness.of_item("ann", item) == [item]
     assert again.page(words="photo").count == 1
     again.close()
@@ -183,7 +187,9 @@ def test_a_thumbnail_that_cannot_be_read_is_looked_at_once_only(home: Shelves) -
     item = home.picture("a fox")
     with home.database.write() as session:
         session.connection().exec_driver_sql("DELETE FROM item_vectors")
-        session.connection().exec_driver_sql("INSERT OR IGNORE INTO to_index SELECT id, 'looks' FROM items")
+        session.connection().exec_driver_sql(
+            "INSERT INTO to_index SELECT id, 'looks' FROM items WHERE true ON CONFLICT DO NOTHING"
+        )
     digest = (home.library.thumbnail("ann", item.id) or ("", 0))[0]
     assert digest is not None
     home.library.blobs.path(digest).write_bytes(b"no picture")

@@ -28,9 +28,11 @@ class Counting(TrainingView):
         super().take(event)
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    opened = open_in(tmp_path_factory.mktemp("studio"))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    server = request.param == "postgresql"
+    url = request.getfixturevalue("postgresql").fresh() if server else ""
+    opened = open_in(tmp_path_factory.mktemp("studio"), database=url)
     opened.live.make["training"] = Counting
     yield opened
     opened.close()

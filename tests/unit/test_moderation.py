@@ -185,10 +185,13 @@ def test_a_rule_that_names_no_label_of_the_classifier_says_so_and_lets_nothing_t
 
 
 @pytest.fixture
-def moderated(tmp_path: Path, picture_judge: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def moderated(
+    tmp_path: Path, database_url: str, picture_judge: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Studio]:
     """A studio that looks after everybody; without accounts everybody administers."""
     (tmp_path / NAME).write_text(RULES, encoding="utf-8")
-    studio = open_studio(settings(tmp_path, engine="inline", moderation=Moderated(administrator=True)))
+    looked_after = Moderated(administrator=True)
+    studio = open_studio(settings(tmp_path, engine="inline", database=database_url, moderation=looked_after))
     policy = Policy(picture=look(picture_judge, "nsfw", 0.001))
     monkeypatch.setattr(studio.moderation, "policy", lambda _owner: policy)
     studio.start()

@@ -27,9 +27,9 @@ LONG_AGO = time.time() - 100 * 86_400
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
+def studio(tmp_path: Path, database_url: str) -> Iterator[Studio]:
     """Not started: nothing runs, and a round is held where a test wants one."""
-    opened = open_studio(settings(tmp_path, engine="inline"))
+    opened = open_studio(settings(tmp_path, engine="inline", database=database_url))
     yield opened
     opened.database.close()
 
