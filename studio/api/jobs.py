@@ -1,7 +1,11 @@
-"""The endpoints for jobs: follow, cancel, pause, resume, finish, get, list."""
+"""The endpoints for jobs: follow, cancel, pause, resume, finish, get, list.
+
+What another process may have to see to is asked for in a thread, so that the page goes on meanwhile.
+"""
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import AsyncIterator
 
 import gradio as gr
@@ -49,7 +53,7 @@ class Jobs:
         Args:
             job_id: The id of the job.
         """
-        return self._studio.jobs.cancel(owner_of(request), job_id).json()
+        return (await to_thread(self._studio.jobs.cancel, owner_of(request), job_id)).json()
 
     async def pause_job(self, job_id: str, request: gr.Request) -> Info:
         """Halt a running job at its next step; the device is free for others.
@@ -57,7 +61,7 @@ class Jobs:
         Args:
             job_id: The id of the job.
         """
-        return self._studio.jobs.pause(owner_of(request), job_id).json()
+        return (await to_thread(self._studio.jobs.pause, owner_of(request), job_id)).json()
 
     async def resume_job(self, job_id: str, request: gr.Request) -> Info:
         """Let a paused job go on, or queue an interrupted one again; training goes on from its last checkpoint.
@@ -65,7 +69,7 @@ class Jobs:
         Args:
             job_id: The id of the job.
         """
-        return self._studio.jobs.resume(owner_of(request), job_id).json()
+        return (await to_thread(self._studio.jobs.resume, owner_of(request), job_id)).json()
 
     async def finish_job(self, job_id: str, request: gr.Request) -> Info:
         """End a job early and keep what is there: the text so far, the generator as it is.
@@ -73,7 +77,7 @@ class Jobs:
         Args:
             job_id: The id of the job.
         """
-        return self._studio.jobs.finish(owner_of(request), job_id).json()
+        return (await to_thread(self._studio.jobs.finish, owner_of(request), job_id)).json()
 
     async def keep_job(self, job_id: str, keep: bool, request: gr.Request) -> Info:
         """Whether a job goes on when nobody follows it any more, which it does unless told otherwise here.
@@ -93,7 +97,8 @@ class Jobs:
                 do once: {"only": "d"} or {"only": "g"} for an update of one side alone, {"rewind": 120} to go back to
                 the snapshot of step 120.
         """
-        return self._studio.jobs.steer(owner_of(request), job_id, json_object(settings_json)).json()
+        changes = json_object(settings_json)
+        return (await to_thread(self._studio.jobs.steer, owner_of(request), job_id, changes)).json()
 
     async def list_snapshots(self, job_id: str, request: gr.Request) -> list[Info]:
         """The states of a training that it can go back to and that others can branch from, oldest first.
