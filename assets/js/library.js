@@ -24,7 +24,7 @@ export function library(element, props, trigger, watch) {
   const state = {query: nothing(), items: [], after: null, count: null, facets: {tags: [], collections: [], meaning: false}, loaded: false, asked: 0};
   const top = el("div.shelf-top"), said = el("p.shelf-said", {role: "alert", hidden: true}), body = el("div.shelf-body"), shared = el("div");
   const bar = selection({items: () => state.items, all: () => ask("/shelf/ids", wanted()), facets: () => state.facets, done: (facets) => { if (facets) state.facets = facets; look(true); }, changed: () => paint(), say: complain});
-  element.querySelector(".widget").replaceChildren(top, shared, said, body, bar.element, bar.undo);
+  element.querySelector(".widget").replaceChildren(top, shared, said, body, el("div.choose-dock", {}, bar.undo, bar.element));
 
   const wanted = () => ({...state.query, like: state.query.like?.id ?? "", sort: state.query.words && state.query.sort === "newest" && !state.query.meaning ? "best" : state.query.sort});
 

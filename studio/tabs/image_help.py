@@ -39,9 +39,10 @@ class Helping:
     def lay(self) -> None:
         with fold("image", "help"):
             words: dict[str, Any] = {"elem_classes": "quiet icon icon-text", "size": "sm"}
-            self.expand_button = gr.Button(i18n("image.expand"), elem_id="image-expand", **words)
-            words = {"elem_classes": "quiet icon icon-reset", "size": "sm", "visible": False}
-            self.undo_button = gr.Button(i18n("image.expand.undo"), elem_id="image-expand-undo", **words)
+            with gr.Row(elem_classes="helps"):
+                self.expand_button = gr.Button(i18n("image.expand"), elem_id="image-expand", **words)
+                words = {"elem_classes": "quiet icon icon-reset", "size": "sm", "visible": False}
+                self.undo_button = gr.Button(i18n("image.expand.undo"), elem_id="image-expand-undo", **words)
             self.made = gr.State(None)
             words = {"file": "image-recipe", "words": "image.recipe", "examples": [], "first": 0}
             self.told = widget("drop", "image-recipe-drop", None, **words)

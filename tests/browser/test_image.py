@@ -116,6 +116,31 @@ def test_a_part_is_painted_over_and_the_mask_is_in_the_recipe(person: Person) ->
     assert made.width / made.height == pytest.approx(was.width / was.height, rel=0.2)
 
 
+def test_a_grid_over_steps_is_labelled_and_one_of_it_is_varied(person: Person) -> None:
+    settle(person)
+    person("image-prompt textarea").fill("a cat")
+    person("image-fold-many > button").click()
+    person.choose("image-x-field", "Steps")
+    person("image-x-values textarea, #image-x-values input").first.fill("1, 2")
+    person("image-make").click()
+    person.sees_state("image", "done")
+    expect(person("image-result .picture")).to_have_count(3)
+    person("image-result .picture").first.click()
+    person("item-dialog .menu summary").click()
+    person("item-dialog").get_by_role("menuitem", name="Begin a picture from it").first.click()
+    expect(person("image-source-drop .drop img")).to_be_visible()
+    expect(person("image-method input[value=picture]")).to_be_checked()
+    person.choose("image-x-field", "No grid")
+    person("image-make").click()
+    expect(person("image-result .picture")).to_have_count(1, timeout=60_000)
+    person.sees_state("image", "done")
+    _, data = person.download(person("image-result a[download]"))
+    recipe = extract(data)
+    assert recipe is not None
+    assert recipe["settings"]["method"] == "picture"
+    assert len(recipe["settings"]["source"]) == 64
+
+
 def test_a_dropped_picture_fills_the_controls_with_its_recipe(person: Person, tmp_path: Path) -> None:
     person.open("image")
     info = PngImagePlugin.PngInfo()

@@ -84,6 +84,17 @@ def deletes_after_being_asked(person: Person) -> None:
     assert person.context.request.get(f"{person.url}/{address}").status == 404
 
 
+def finds_what_looks_alike(person: Person) -> None:
+    if person("library-choose").get_attribute("aria-pressed") == "true":
+        person("choose-done").click()
+    person(f"{TILES} .card").first.click()
+    person("item-similar").click()
+    expect(person("library-heaps")).to_contain_text("Like")
+    expect(person(TILES).first).to_be_visible()
+    person("library-heaps").get_by_role("button", name="Like").first.click()
+    expect(person(TILES)).to_have_count(2)
+
+
 def test_an_empty_library_shows_the_way_to_the_tabs(person: Person) -> None:
     person.open("library")
     expect(person("library-grid .empty")).to_contain_text("What you make comes here")
@@ -105,7 +116,17 @@ def test_the_library_is_searched_marked_collected_downloaded_and_deleted_by_many
         assert sorted(one.rsplit(".", 1)[1] for one in archive.namelist()) == ["jsonl", "png", "png"]
     explains(person, data)
     person("choose-delete").click()
-    expect(person("library-chosen")).to_contain_text("Delete these 2 things for good?")
+    expect(person("library-chosen")).to_contain_text("Delete these 2 things?")
+    person("choose-delete-sure").click()
+    expect(person("library-deleted")).to_contain_text("Deleted 2.")
+    expect(person("library-grid .empty")).to_contain_text("What you make comes here")
+    person("library-undelete").click()
+    expect(person(TILES)).to_have_count(2)
+    expect(person("library-deleted")).to_be_hidden()
+    finds_what_looks_alike(person)
+    person("library-choose").click()
+    person("choose-all").click()
+    person("choose-delete").click()
     person("choose-delete-sure").click()
     expect(person("library-grid .empty")).to_contain_text("What you make comes here")
 
