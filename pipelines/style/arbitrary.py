@@ -31,10 +31,11 @@ class SameConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         size, stride = self.kernel_size[0], self.stride[0]
-        if size > 1:
-            height, width = (max((-(-side // stride) - 1) * stride + size - side, 0) for side in x.shape[2:])
+        height, width = (max((-(-side // stride) - 1) * stride + size - side, 0) for side in x.shape[2:])
+        if height % 2 or width % 2:
             x = functional.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))
-        return super().forward(x)
+            return super().forward(x)
+        return functional.conv2d(x, self.weight, self.bias, stride, (height // 2, width // 2), groups=self.groups)
 
 
 class Inverted(nn.Module):
@@ -49,8 +50,8 @@ class Inverted(nn.Module):
         self.skips = stride == 1 and channels_in == channels_out
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x if self.expand is None else functional.relu6(self.expand(x))
-        narrow: Tensor = self.project(functional.relu6(self.depthwise(wide)))
+        wide = x if self.expand is None else functional.relu6(self.expand(x), inplace=True)
+        narrow: Tensor = self.project(functional.relu6(self.depthwise(wide), inplace=True))
         return x + narrow if self.skips else narrow
 
 
@@ -74,7 +75,7 @@ class Predictor(nn.Module):
     @torch.inference_mode()
     def forward(self, picture: Tensor, between: Callable[[], None] = lambda: None) -> Tensor:
         """``between`` is called after each block; it may raise to stop."""
-        x = functional.relu6(self.stem(picture))
+        x = functional.relu6(self.stem(picture.contiguous(memory_format=torch.channels_last)), inplace=True)
         for inverted in self.blocks:
             between()
             x = inverted(x)

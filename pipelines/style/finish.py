@@ -67,15 +67,23 @@ class Composition:
 
     def picture(self) -> Image.Image:
         """The result, of the photo's size, with the photo's transparency. ``between`` may raise to stop."""
+        picture = Image.fromarray(self.mixed[0].pixels if self._is_plain() else self._all_rows())
+        if self.photo.alpha is not None:
+            picture.putalpha(self.photo.alpha)
+        return picture
+
+    def _is_plain(self) -> bool:
+        """Whether the one painting there is is the picture."""
+        as_it_is = self.finish.palette == "style" and self.finish.detail == 0 and self.finish.mask is None
+        return as_it_is and not self.over and len(self.mixed) == 1 and self.mixed[0].share == 1
+
+    def _all_rows(self) -> Pixels8:
         table = self._table() if self.finish.palette == "matched" else None
         result = np.empty_like(self.photo.pixels)
         for first, last in self._bands():
             result[first:last] = self._rows(first, last, table)
             self.between()
-        picture = Image.fromarray(result)
-        if self.photo.alpha is not None:
-            picture.putalpha(self.photo.alpha)
-        return picture
+        return result
 
     def _bands(self) -> list[tuple[int, int]]:
         height = len(self.photo.pixels)

@@ -25,12 +25,13 @@ from pipelines.pictures import webp
 from pipelines.style.arbitrary import STYLE_SIZE
 from pipelines.style.finish import Layer, pixels_of
 from pipelines.style.gatys import Step, optimised
+from pipelines.style.lift import lifted, reduced
 from pipelines.style.masks import Coverage
 from pipelines.style.multistyle import STYLES
 from pipelines.style.networks import Networks
 from pipelines.style.painter import LEAST, MULTIPLE, Stack, paint
 from pipelines.style.photo import Pixels8, central_square, framed, open_photo
-from pipelines.style.reckoning import is_frugal, plan, within
+from pipelines.style.reckoning import is_frugal, is_lifted, plan, seen_size, within
 from pipelines.style.request import Part, StyleRequest
 from pipelines.style.styles import find_style
 
@@ -121,8 +122,9 @@ class Painters:
     def fast(self, pixels: Pixels8, passes: Sequence[Pass], regions: Regions, told: bool = True) -> Steps[list[Layer]]:
         """All ``passes`` over the photo; ``told``: with progress of their own."""
         height, width, _ = pixels.shape
-        size = self._stroke_size(width, height)
-        seen = framed(resized(pixels, size), MULTIPLE, LEAST)
+        size = seen_size(self.request, width, height)
+        small = reduced(pixels, size) if is_lifted(self.request, size, (width, height)) else resized(pixels, size)
+        seen = framed(small, MULTIPLE, LEAST)
         frugal = is_frugal(seen.shape[0] * seen.shape[1])
         total = sum(one.stack.work(seen.shape[0], seen.shape[1], frugal) for one in passes)
         source, done, shown, layers = self._on_device(seen), 0, 0, []
@@ -140,15 +142,20 @@ class Painters:
                 if told and BAR * done // total > shown:
                     shown = BAR * done // total
                     yield Progress("painting", shown, BAR, "step")
-            painted = resized(pixels_of(plane, *size, self.between), (width, height))
+            painted = pixels_of(plane, *size, self.between)
             self._measured(one.engine, began, seen.shape[0] * seen.shape[1] / 1e6)
-            layers.append(Layer(painted, one.share, one.weight, regions.get(one.region)))
+            layers.append(Layer(self._whole(painted, small, pixels), one.share, one.weight, regions.get(one.region)))
         return layers
 
-    def _stroke_size(self, width: int, height: int) -> tuple[int, int]:
-        """The size at which the networks see the photo, so that strokes are as large as wanted."""
-        factor = 1 / self.request.style_size
-        return max(1, round(width * factor)), max(1, round(height * factor))
+    def _whole(self, painted: Pixels8, small: Pixels8, pixels: Pixels8) -> Pixels8:
+        """``painted``, which shows ``small``, as large as ``pixels``, which ``small`` was made of."""
+        height, width, _ = pixels.shape
+        if not is_lifted(self.request, (painted.shape[1], painted.shape[0]), (width, height)):
+            return resized(painted, (width, height))
+        began = self.turn.device_seconds
+        whole = lifted(painted, small, pixels, self.between)
+        self._measured("lift", began, width * height / 1e6)
+        return whole
 
     # ------------------------------------------------------------------------------- optimisation
 
@@ -161,8 +168,7 @@ class Painters:
         layers: list[Layer] = []
         for number, (region, parts) in enumerate(mixes):
             best = yield from self._descend(seen, self._shown(parts, seen), number, len(mixes))
-            painted = resized(best, (width, height))
-            layers.append(Layer(painted, self.request.strength, 1.0, regions.get(region)))
+            layers.append(Layer(self._whole(best, seen, pixels), self.request.strength, 1.0, regions.get(region)))
         return layers
 
     def _shown(self, parts: Sequence[Part], seen: Pixels8) -> list[tuple[float, Pixels8]]:

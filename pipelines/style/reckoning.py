@@ -12,7 +12,7 @@ from math import sqrt
 from pipelines.style.request import StyleRequest
 
 #: what the edge is divided by in the coarse sizes of an optimisation, and the share of the steps taken there
-SCALES = ((4, 0.2), (2, 0.3), (1, 0.5))
+SCALES = ((4, 0.2), (2, 0.2), (1, 0.6))
 #: a coarse picture has at least so many pixels an edge: below, nothing of a style picture can be made out
 LEAST = 96
 #: numbers of the maps that exist at once for each pixel, as ``Stack.numbers_per_pixel`` has them: as it is, and frugal
@@ -25,6 +25,10 @@ BESIDE = 16
 FIXED = 64 << 20
 #: of an optimisation, for each pixel: L-BFGS keeps ten pairs of pictures in float32; and of a tile, its maps and slopes
 DESCENT, TILE_BYTES, TILE_PIXELS = 4 * 3 * 26, 2600, 608 * 608
+#: pixels of a quick painting; a photo of up to ``NEARLY`` as many is painted whole
+QUICK, NEARLY = 180_000, 1.6
+#: bytes that it takes to bring one to the photo's size: for each pixel of the photo, and of the painting
+LIFTED, LIFTING = 18, 150
 #: edge of a painting on the sheet of all styles, and how many there are
 CELL, STYLES = 320, 26
 
@@ -82,17 +86,36 @@ def reckon(request: StyleRequest, width: int, height: int, item_bytes: int, rate
         wide, high = within(width, height, request.edge)
         looked = sum(rows * columns * count for rows, columns, count in plan(high, wide, request.steps)) / 1e6
         needed = FIXED + BESIDE * width * height + DESCENT * wide * high + TILE_BYTES * min(wide * high, TILE_PIXELS)
-        return _whole({"finest": looked}, needed, rates)
+        regions = len({part.region for part in request.parts if part.region})
+        lifted = is_lifted(request, (wide, high), (width, height)) * (1 + regions) * width * height
+        return _whole({"finest": looked, "lift": lifted / 1e6}, needed + LIFTED * width * height, rates)
     if request.what == "film":
         width, height = within(width, height, request.edge)
-    factor = 1 / request.style_size
-    wide, high = round(width * factor), round(height * factor)
+    wide, high = seen_size(request, width, height)
     often = passes(request)
     millions = {name: count * wide * high / 1e6 for name, count in often.items() if count}
     layers = sum(often.values())
-    needed = FIXED + max(_fast(wide, high, item_bytes, name) for name in millions)
-    needed += int(3 * width * height * (layers + 2)) + (int(6 * wide * high) if factor != 1 else 0)
+    needed = max(_fast(wide, high, item_bytes, name) for name in millions)
+    if is_lifted(request, (wide, high), (width, height)):  # once the networks' maps are gone
+        millions["lift"] = layers * width * height / 1e6
+        needed = max(needed, LIFTED * width * height + LIFTING * wide * high)
+    needed += (
+        FIXED + int(3 * width * height * (layers + 2)) + (6 * wide * high if (wide, high) != (width, height) else 0)
+    )
     return _whole(millions, needed, rates)
+
+
+def seen_size(request: StyleRequest, width: int, height: int) -> tuple[int, int]:
+    """The size at which the networks see a photo, so that its strokes are as large as wanted."""
+    factor = 1 / request.style_size
+    if request.pixels == "quick" and width * height > NEARLY * QUICK:
+        factor *= sqrt(QUICK / (width * height))
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def is_lifted(request: StyleRequest, seen: tuple[int, int], whole: tuple[int, int]) -> bool:
+    """Whether a painting of size ``seen`` is brought to the photo's along its edges, and not merely enlarged."""
+    return request.pixels == "quick" and seen[0] < whole[0] and seen[1] < whole[1]
 
 
 def _fast(width: float, height: float, item_bytes: int, name: str) -> int:
@@ -107,13 +130,18 @@ def is_frugal(pixels: float) -> bool:
 
 
 def _whole(millions: Mapping[str, float], needed: int, rates: Rates) -> Reckoned:
-    known = all(name in rates for name in millions)
-    seconds = sum(count * rates[name] for name, count in millions.items()) if known else None
-    return Reckoned(millions, needed, seconds)
+    looked = {name: count for name, count in millions.items() if count}
+    known = all(name in rates for name in looked)
+    seconds = sum(count * rates[name] for name, count in looked.items()) if known else None
+    return Reckoned(looked, needed, seconds)
 
 
 def fitting(request: StyleRequest, width: int, height: int, item_bytes: int, room: float) -> tuple[int, int]:
     """The largest size of these proportions that fits into ``room`` bytes."""
     needed = reckon(request, width, height, item_bytes, {}).bytes
     factor = sqrt(max(0.0, room - FIXED) / max(1, needed - FIXED))
-    return max(1, int(width * factor)), max(1, int(height * factor))
+    while True:  # not all that is needed grows with the photo
+        wide, high = max(1, int(width * factor)), max(1, int(height * factor))
+        if wide == high == 1 or reckon(request, wide, high, item_bytes, {}).bytes <= room:
+            return wide, high
+        factor *= 0.98

@@ -1,12 +1,13 @@
 """What can be asked of the painters: one photo, its styles, and how far to go. Imports no torch.
 
-The first three fields are all that old recipes have; every other one leaves a painting as it was at its default.
+The first three fields are all that old recipes have; every other one leaves a painting as it was at its default, but
+for ``pixels``, which is "every" in a recipe that does not name it (``as_it_was``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -55,7 +56,9 @@ class StyleRequest(Request):
     ``engine`` fast: the networks; finest: optimisation after Gatys et al., ``steps`` of it at ``edge`` pixels on the
     longer side. ``parts`` are up to three further styles. ``strength`` 0 gives the photo back. ``colors``: those of the
     style, of the photo, or the style's matched to the photo's histogram; ``keep_colors`` is the older word for "photo".
-    ``style_size`` above 1 makes strokes larger. ``detail`` brings the photo's own lines back where it has some.
+    ``style_size`` above 1 makes strokes larger. ``pixels`` quick: a large photo is painted small, and the painting is
+    brought to its size along the photo's own edges; every: each of its pixels is painted, with strokes as many pixels
+    wide as on a small photo. ``detail`` brings the photo's own lines back where it has some.
     ``mask``: a picture as large as the photo, bright where it is to be painted (or its regions, see ``Part``),
     ``mask_inverse`` where it is not; ``mask_soft`` is the width of its edges in hundredths of the photo's shorter side.
 
@@ -71,6 +74,7 @@ class StyleRequest(Request):
     style_weight: float = Field(1.0, gt=0, le=1)
     parts: tuple[Part, ...] = Field((), max_length=MOST_STYLES - 1)
     engine: Literal["fast", "finest"] = "fast"
+    pixels: Literal["quick", "every"] = "quick"
     what: Literal["picture", "sheet", "film", "trial"] = "picture"
     strength: float = Field(1.0, ge=0, le=1)
     keep_colors: bool = False
@@ -124,6 +128,14 @@ class StyleRequest(Request):
     def palette(self) -> str:
         """Whose colours: style, photo or matched."""
         return "photo" if self.keep_colors and self.colors == "style" else self.colors
+
+    @staticmethod
+    def as_it_was(recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a recipe, older ones among them, in today's words."""
+        older: dict[str, Any] = {} if "pixels" in recipe else {"pixels": "every"}
+        if recipe.get("keep_colors") and recipe.get("colors", "style") == "style":  # the older word for it
+            older["colors"] = "photo"
+        return {**recipe, **older}
 
     def files(self) -> tuple[str, ...]:
         named = (self.photo, self.style_picture, self.mask, *(part.picture for part in self.parts))

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 
 from pipelines.base import Event, Progress, Result, Turn
 from pipelines.style.arbitrary import BOTTLENECK
 from pipelines.style.gatys import optimised
+from pipelines.style.lift import lifted, reduced
 from pipelines.style.multistyle import STYLES
 from pipelines.style.networks import Networks
 from pipelines.style.painters import Painters, Pass, resized
-from pipelines.style.photo import open_photo
+from pipelines.style.photo import Pixels8, open_photo
 from pipelines.style.request import StyleRequest
 
 #: edge for the networks and for the optimisation, in pixels, and evaluations of that
 EDGE, SMALL, STEPS = 384, 192, 3
+#: edge of a painting that is brought to its size
+LARGE = 1024
 
 
 class Trial:
@@ -42,10 +44,21 @@ class Trial:
         for engine, stack in (("builtin", first), ("picture", second)):
             for _ in range(2):
                 yield from self.painters.fast(seen, [Pass(engine, stack, 1.0, 1.0, 0)], {}, told=False)
-        rates = {**self.painters.rates, "finest": self._finest(resized(pixels, (SMALL, SMALL)))}
+        rates = {
+            **self.painters.rates,
+            "lift": self._lift(resized(pixels, (LARGE, LARGE))),
+            "finest": self._finest(resized(pixels, (SMALL, SMALL))),
+        }
         yield Result((), {**facts_of(rates), "number_bytes": self.networks.device.torch_dtype.itemsize})
 
-    def _finest(self, seen: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> float:
+    def _lift(self, seen: Pixels8) -> float:
+        """Device seconds for each million pixels of a painting that is brought to its size."""
+        small = reduced(seen, (EDGE, EDGE))
+        began = self.turn.device_seconds
+        lifted(small, small, seen, self.painters.between)
+        return (self.turn.device_seconds - began) / (LARGE * LARGE / 1e6)
+
+    def _finest(self, seen: Pixels8) -> float:
         """Device seconds for each million pixels of an evaluation, the first one left out."""
         photo = self.networks.seeing.tensor(seen)
         began = self.turn.device_seconds

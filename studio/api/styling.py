@@ -73,9 +73,9 @@ class Styling(Making):
             blend_json: Up to three further styles as a JSON list, such as [{"style": "red-weave", "weight": 0.5},
                 {"picture": 0, "weight": 0.5, "region": 1}]; picture is a place in further_pictures, region 1 to 3 the
                 red, green or blue of the mask where that style paints alone.
-            settings_json: Further settings as a JSON object: colors (style, photo or matched), style_size, detail,
-                mask_inverse, mask_soft, style_weight, edge and steps (of the finest engine), scores, and what: picture,
-                or sheet for all built-in styles on this photo.
+            settings_json: Further settings as a JSON object: colors (style, photo or matched), pixels (quick or every),
+                style_size, detail, mask_inverse, mask_soft, style_weight, edge and steps (of the finest engine),
+                scores, and what: picture, or sheet for all built-in styles on this photo.
             mask: A picture that is bright where the photo is to be painted, uploaded, or nothing.
             further_pictures: Up to three more pictures to take styles from, uploaded.
         """

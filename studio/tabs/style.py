@@ -31,8 +31,9 @@ from studio.uploads import Upload
 from studio.widgets import widget
 
 PALETTES = ("style", "photo", "matched")
+PIXELS = ("quick", "every")
 #: controls that change what a painting takes
-RECKONED_BY = ("parts", "style_size", "edge", "steps")
+RECKONED_BY = ("parts", "pixels", "style_size", "edge", "steps")
 
 
 class StyleView(View):
@@ -109,6 +110,7 @@ class StyleTab(Tab):
         self.brush = brush("style-brush", "style.brush", heading="style.mask", regions=True, follows=True)
         controls.checkbox("mask_inverse")
         controls.slider("mask_soft", 0.5)
+        controls.menu("pixels", [(str(i18n(f"style.pixels.{one}")), one) for one in PIXELS])
         controls.slider("detail", 0.05)
         controls.slider("style_size", 0.25)
         controls.slider("edge", 64)
@@ -229,8 +231,8 @@ class StyleTab(Tab):
         return {self.photo: asked["photo"], self.photo_shown: shown.before, **self._brushed(shown.job.owner, asked)}
 
     def fill(self, owner: str, settings: Mapping[str, Any], language: Language) -> Updates:
-        if settings.get("keep_colors") and settings.get("colors", "style") == "style":  # the older word for it
-            settings = {**settings, "colors": "photo"}
+        if "photo" in settings and (settings.get("style") or settings.get("style_picture")):  # of something made
+            settings = StyleRequest.as_it_was(settings)
         plain = {name: value for name, value in settings.items() if name != "parts" and (name != "style" or value)}
         updates = super().fill(owner, plain, language)
         if "parts" in settings:

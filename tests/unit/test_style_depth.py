@@ -288,7 +288,7 @@ def test_what_is_reckoned_with_is_what_the_networks_keep() -> None:
 
 
 def test_seconds_are_told_once_the_rate_is_known_and_grow_with_the_photo() -> None:
-    request = asked(style="red-weave")
+    request = asked(style="red-weave", pixels="every")
     assert reckon(request, 1000, 1000, 2, {}).seconds is None
     assert reckon(request, 2000, 1000, 2, {"builtin": 3.0}).seconds == pytest.approx(6.0)
     finest = asked(style="red-weave", engine="finest", steps=100)
