@@ -58,7 +58,7 @@ class Demo:
         end_marked(str(self.data))
         for name in ("log", "storage", *(f"web{number}" for number in range(1, self.webs + 1))):
             (self.data / name).mkdir(parents=True, exist_ok=True)
-        database = self._postgresql()
+        database = self.database()
         head = f"{HERE}:{free_port()}"
         self._ray("head", "--head", f"--port={head.rpartition(':')[2]}", "--num-gpus=0", "--include-dashboard=false")
         self._wait("head", lambda: _listens(head))
@@ -97,7 +97,7 @@ class Demo:
 
     # -------------------------------------------------------------------------------------------- the parts
 
-    def _postgresql(self) -> str:
+    def database(self) -> str:
         """A server in the data folder, reached by a socket and by nothing else; as its own user where we are root."""
         programs = postgresql_programs()
         user = "postgres" if os.geteuid() == 0 else None

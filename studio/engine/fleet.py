@@ -87,10 +87,6 @@ class Fleet:
         """How many take new jobs."""
         return sum(device.takes for device in self)
 
-    def seconds(self, job_id: str) -> float:
-        """Device seconds of a job by what the device it is in last said, 0 where none has said anything."""
-        return max((device.vitals.device_seconds.get(job_id, 0.0) for device in self), default=0.0)
-
     def holds(self, job_id: str) -> bool:
         """Whether the job has a device at this moment."""
         return any(device.vitals.holder == job_id for device in self)

@@ -53,6 +53,7 @@ class Roster:
         self._passed: dict[str, float] = {}  # device seconds of others that went before because their model was loaded
         self.queue: list[Job] = []
         self.inside: dict[str, Inside] = {}
+        self._of_owner: dict[str, dict[str, Inside]] = {}
         self.estimates = Estimates()
         self.usage = Usage()
 
@@ -62,18 +63,25 @@ class Roster:
         """The job goes to a device."""
         self.queue.remove(job)
         self._passed.pop(job.id, None)
-        self.inside[job.id] = Inside(job, device)
+        self._enter(Inside(job, device))
         self.usage.begins(job)
 
     def adopt(self, job: Job, device: str) -> None:
         """The job has been with a device since before we came."""
         self.queue = [one for one in self.queue if one.id != job.id]
-        self.inside[job.id] = Inside(job, device, job.state == "paused")
+        self._enter(Inside(job, device, job.state == "paused"))
         self.usage.begins(job)
+
+    def _enter(self, one: Inside) -> None:
+        self.inside[one.job.id] = one
+        self._of_owner.setdefault(one.job.owner, {})[one.job.id] = one
 
     def end(self, job_id: str, seconds: float) -> None:
         """The job is not with a device any more, and has used ``seconds`` in all."""
         gone = self.inside.pop(job_id)
+        del self._of_owner[gone.job.owner][job_id]
+        if not self._of_owner[gone.job.owner]:
+            del self._of_owner[gone.job.owner]
         self.usage.book(gone.job, seconds)
         self.usage.ends(job_id)
 
@@ -90,7 +98,9 @@ class Roster:
 
     def device_seconds(self, job: Job) -> float:
         """Up to the last second, also while the job runs."""
-        return max(job.device_seconds, self.fleet.seconds(job.id))
+        one = self.inside.get(job.id)
+        device = None if one is None else self.fleet.get(one.device)
+        return max(job.device_seconds, 0.0 if device is None else device.vitals.device_seconds.get(job.id, 0.0))
 
     # ------------------------------------------------------------------------------------- who is next
 
@@ -99,7 +109,7 @@ class Roster:
         if not self.queue:
             return None
         rooms = open_to(self._loads(), of_class, self._places(of_class))
-        line = {job.id: job for job in self.queue if interactive(job) == of_class and self._may_begin(job)}
+        line = self._line(of_class)
         if not rooms or not line:
             return None
         loaded = frozenset[str]().union(*(room.models for room in rooms))
@@ -107,6 +117,19 @@ class Roster:
         credit = self._settings.loaded_credit
         job = line[choose(ordered, self._passed, credit).job_id]
         return job, device_for(of_class, job.model, rooms, credit)
+
+    def _line(self, of_class: bool) -> dict[str, Job]:
+        """Those of a class that may begin. Whether one may depends on its owner alone, who is looked at once."""
+        may: dict[str, bool] = {}
+        places = self._places(True) * self._devices
+        line = {}
+        for job in self.queue:
+            if interactive(job) == of_class:
+                if job.owner not in may:
+                    may[job.owner] = self._may_begin(job, places)
+                if may[job.owner]:
+                    line[job.id] = job
+        return line
 
     def _loads(self) -> list[Load]:
         """What each device has to do."""
@@ -127,9 +150,9 @@ class Roster:
         """Whether a training's owner has no device minutes left. What somebody waits for in front of the page ends."""
         return not interactive(job) and self._caps.minutes_left(job.owner, self.usage.day(job.owner)) == 0
 
-    def _may_begin(self, job: Job) -> bool:
+    def _may_begin(self, job: Job, places: int) -> bool:
         """A cap may hold a job back; and nobody has the last free place too, so that whoever comes need not wait."""
-        mine, places = self._running_of(job.owner), self._places(True) * self._devices
+        mine = self._running_of(job.owner)
         if interactive(job) and places > 1 and sum(map(interactive, mine)) >= places - 1:
             return False
         return self._held(job) is None
@@ -146,7 +169,7 @@ class Roster:
         return None
 
     def _running_of(self, owner: str) -> list[Job]:
-        return [one.job for one in self.inside.values() if one.job.owner == owner and not one.paused]
+        return [one.job for one in self._of_owner.get(owner, {}).values() if not one.paused]
 
     @property
     def _devices(self) -> int:

@@ -199,7 +199,7 @@ def test_who_waits_because_of_a_cap_is_told_which_and_when_it_frees(clock: Clock
     words = place_words(place, "sample", "en")
     assert words.startswith("1 of your jobs are running, and 1 is the cap of your role, Member.")
     assert place_words(place, "sample", "zh").startswith("你有 1 个任务正在运行")
-    line.inside.clear()
+    line.end(first.id, 0.0)
     assert line.place(second.id).held is None  # type: ignore[union-attr]
 
 
