@@ -59,7 +59,8 @@ class TrainingRequest(Request):
     repeats its updates, ``gradient_penalty`` and ``spectral_norm`` add what a recipe does not have of its own.
     ``averaging`` is how much of itself the averaged network keeps at each step; ``cooling`` is the share of the run, at
     its end, in which learning rates fall to a tenth. ``begin``: the sha256 of a snapshot of
-    another training, ``parent``, to go on from with other settings. ``beside``: the training it is compared with.
+    another training, ``parent``, to go on from with other settings. ``beside``: the training it is compared with;
+    ``sweep``: the name of those it was begun together with.
 
     ``fit``: width, batch and schedule (``averaging`` and ``cooling``) are chosen by a trial of the machine, where there
     is a time budget.
@@ -101,6 +102,7 @@ class TrainingRequest(Request):
     begin: Digest | None = None
     parent: str = Field("", max_length=32)
     beside: str = Field("", max_length=32)
+    sweep: str = Field("", max_length=32)
     seed: Seed = -1
 
     @model_validator(mode="before")

@@ -38,6 +38,7 @@ from studio.runs import run_routes
 from studio.services import Studio, open_studio
 from studio.settings import ASSETS, Settings
 from studio.shelf import shelf_routes
+from studio.sweeps import sweep_routes
 
 #: seconds between two looks of gradio's queue for something to do: its own thousand a second cost 6 % of a core
 QUEUE_LOOKS = 0.01
@@ -65,6 +66,7 @@ def build_routes(studio: Studio, inside: Inside) -> FastAPI:
     app.state.studio = studio
     app.include_router(routes(studio))
     app.include_router(run_routes(studio))
+    app.include_router(sweep_routes(studio))
     app.include_router(shelf_routes(studio))
     app.include_router(health_routes(studio))
     if studio.settings.auth:

@@ -28,7 +28,7 @@ export class Companions {
       this.all.set(run.key, one);
       this.frames.append(one.figure);
     } else if (!fresh) return;
-    one.name.textContent = run.title ?? "";
+    one.name.textContent = run.label ?? run.title ?? "";
     const answer = await fetch(address(`/jobs/${run.key}/samples`)).catch(() => null);
     if (answer?.ok) one.samples = await answer.json();
     this.draw(one);

@@ -7,8 +7,8 @@ import {clock, number} from "./words.js";
 
 // Okabe and Ito's colours, darkened or lightened to stand off their ground: told apart by colour-blind eyes
 const COLOURS = {
-  light: ["#0072b2", "#c65a00", "#007a5a", "#a8467f", "#7a6a00", "#3b3b3b", "#56558f"],
-  dark: ["#56b4e9", "#e69f00", "#2fc79a", "#e08fc0", "#f0e442", "#d8d2c8", "#a9a8e6"],
+  light: ["#0072b2", "#c65a00", "#007a5a", "#a8467f", "#7a6a00", "#3b3b3b", "#56558f", "#a3262a"],
+  dark: ["#56b4e9", "#e69f00", "#2fc79a", "#e08fc0", "#f0e442", "#d8d2c8", "#a9a8e6", "#ff8f86"],
 };
 export const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 export const LEFT = 50, RIGHT = 14;

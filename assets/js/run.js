@@ -8,7 +8,7 @@ import {Rows} from "./series.js";
 import {has, t, valueOf, when} from "./words.js";
 
 const MOST = 48_000; // rows after which all are asked for anew, thinned
-const OVERLAID = 5;
+const OVERLAID = 7;
 const LIVE = new Set(["queued", "running", "paused"]);
 const AGAIN = 2000; // ms between two questions about another training that still learns
 
@@ -117,8 +117,8 @@ export class RunCurves {
 
   draw() {
     const shown = this.others.filter((run) => run.rows.length);
-    this.own.name = shown.length ? `${t("chart.this")} · ${this.own.title ?? ""}` : t("chart.this");
-    for (const run of shown) run.name = run.title;
+    this.own.name = shown.length ? `${t("chart.this")} · ${this.own.label ?? this.own.title ?? ""}` : t("chart.this");
+    for (const run of shown) run.name = run.label ?? run.title;
     this.curves.show(this.own.rows.length ? [this.own, ...shown] : []);
   }
 
@@ -135,10 +135,21 @@ export class RunCurves {
     this.limit();
   }
 
-  overlay(job, on) {
+  /** The runs of a sweep, called by what each has of its own; those that have begun are laid over this one once. */
+  sweep(runs) {
+    for (const {job, label, begun} of runs) {
+      if (job === this.own.key) this.own.label = label;
+      else if (begun && !this.swept?.has(job)) {
+        this.swept = (this.swept ?? new Set()).add(job);
+        this.overlay(job, true, label);
+      }
+    }
+  }
+
+  overlay(job, on, label) {
     this.others = this.others.filter((run) => run.key !== job);
     if (on) {
-      const run = new Run(job);
+      const run = Object.assign(new Run(job), {label});
       this.others.push(run);
       this.follow(run);
     }

@@ -8,6 +8,7 @@ import {Companions} from "./companions.js";
 import {captionsOf, ownStart} from "./own.js";
 import {RunCurves} from "./run.js";
 import {steered} from "./steering.js";
+import {labelOf, Sweep} from "./sweep.js";
 import {clock, number, t, titled} from "./words.js";
 
 const NUMBERS = ["step", "rate", "elapsed", "left"];
@@ -65,17 +66,19 @@ class Board {
     this.player = new Player(this.scrub, job);
     this.findings = new Findings(job);
     this.download = el("div.board-download");
+    this.sweep = new Sweep(job, (rows) => this.curves.sweep(rows.map((row) => ({job: row.job, label: labelOf(row), begun: row.step > 0}))));
     this.held = false;
     const numbers = el("dl.numbers", {}, NUMBERS.map((name) => el("div", {}, el("dt", {}, t(`training.${name}`)), this.numbers[name])));
     body.replaceChildren(
       el("div.board", {},
         el("figure.samples", {id: "training-samples"}, this.frames, this.said, this.scrub, el("div.samples-foot", {}, this.caption, this.player.row)),
-        numbers, this.findings.box, el("div.curves-holder", {id: "training-curves"}), this.download));
+        numbers, this.findings.box, this.sweep.box, el("div.curves-holder", {id: "training-curves"}), this.download));
     this.curves = new RunCurves(body.querySelector(".curves-holder"), job, (runs, fresh) => this.companions.show(runs, fresh));
     this.news = null;
   }
 
   show(view) {
+    this.sweep.show(view.sweep);
     this.samples = view.samples;
     this.words = view.caption;
     this.scrub.max = String(Math.max(0, view.samples.length - 1));

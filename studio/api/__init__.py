@@ -10,8 +10,10 @@ import gradio as gr
 
 from studio.api.jobs import Jobs
 from studio.api.library import Shelves
+from studio.api.making import Making
 from studio.api.painting import Painting
 from studio.api.styling import Styling
+from studio.api.sweeping import Sweeping
 from studio.api.training import Training
 from studio.api.writing import Writing
 from studio.services import Studio
@@ -24,3 +26,4 @@ def build_api(studio: Studio) -> None:
             made(studio).build()
         Jobs(studio).build()
         Shelves(studio).build()
+        Sweeping(studio).build()

@@ -140,17 +140,15 @@ def tell(
 ) -> str:
     """Cancels, finishes, pauses or resumes the person's newest job of ``kinds`` that is in one of ``states``.
 
-    And with it the one that it was begun beside. Returns the state it was in, empty where there is none: two clicks on
-    Stop are no mistake.
+    And with it the one that it was begun beside, and all of its sweep. Returns the state it was in, empty where there
+    is none: two clicks on Stop are no mistake.
     """
     owner, language = owner_of(request), language_of(request)
     try:
         found = studio.jobs.list(owner, kinds, tuple(states), 1)
         if not found:
             return ""
-        beside = found[0].request.get("beside")
-        both = [job for job in studio.jobs.list(owner, kinds, tuple(states)) if job.id in (found[0].id, beside)]
-        for job in both:
+        for job in [job for job in studio.jobs.list(owner, kinds, tuple(states)) if _together(found[0], job)]:
             getattr(studio.jobs, what)(owner, job.id)
         return found[0].state
     except StudioError as error:
@@ -158,6 +156,12 @@ def tell(
     except Exception as error:  # noqa: BLE001 - the last line of defence before the page
         report(error, language)
     return ""
+
+
+def _together(shown: Job, job: Job) -> bool:
+    """Whether a button beneath the one that is shown means the other too."""
+    sweep = shown.request.get("sweep")
+    return job.id in (shown.id, shown.request.get("beside")) or bool(sweep and job.request.get("sweep") == sweep)
 
 
 def refuse(error: StudioError, language: Language) -> str:

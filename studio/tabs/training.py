@@ -30,6 +30,7 @@ from studio.tabs.recipes import RecipeForm
 from studio.tabs.rivals import Rivals
 from studio.tabs.sample import SampleTab
 from studio.tabs.steering import panel, steering_of
+from studio.tabs.sweeping import Sweeping
 from studio.tabs.tab import Tab
 from studio.tabs.views import View
 from studio.widgets import widget
@@ -98,6 +99,7 @@ class TrainingView(View):
             **super().show(),
             "dataset": request.get("dataset", ""),
             "beside": request.get("beside", ""),
+            "sweep": request.get("sweep", ""),
             "caption": self._caption(),
             "step": self.step,
             "steps": request.get("steps", 0),
@@ -141,6 +143,7 @@ class TrainingTab(Tab):
         self.form = RecipeForm(controls)
         self.own = own.OwnPictures(self.studio)
         self.rivals = Rivals(self.studio)
+        self.sweeping = Sweeping(self.studio)
         with bench(self.kind):
             with area("ask", self.kind):
                 sets = [_dataset_card(info) for info in DATASETS.values()]
@@ -186,6 +189,7 @@ class TrainingTab(Tab):
         with more(self.kind):
             self.form.lay_numbers()
             controls.seed()
+            self.sweeping.lay()
             self.ending = ending(self.kind)
 
     @property
@@ -196,6 +200,7 @@ class TrainingTab(Tab):
         super().wire()
         self.studio.live.make |= dict.fromkeys(self.kinds, self.make_view)
         self.form.wire()
+        self.sweeping.wire()
         self.pause_button.click(self.pause, **QUIET)
         self.streams(self.resume_button.click, self.resume)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
@@ -208,15 +213,24 @@ class TrainingTab(Tab):
 
     @property
     def inputs(self) -> list[Component]:
-        return [*super().inputs, self.rivals.menu, *self.own.inputs]
+        return [*super().inputs, self.rivals.menu, *self.sweeping.inputs, *self.own.inputs]
 
     def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
-        """A training on the data set that is chosen, a rival's beside it, or one on the person's own pictures."""
+        """A training on the data set that is chosen, a rival's beside it or several at once, or one on the person's
+        own pictures."""
         count = len(self.controls.fields)
-        asked, mine = self.values(posted[:count]), posted[count + 1 :]
+        asked, rival, several, mine = self.values(posted[:count]), *_parted(posted[count:])
         if asked.get("dataset") == own.OWN and mine[-1] != own.SET:
             return own.KIND, self.own.values(mine)
-        return self.kind, self.rivals.beside(owner, self.own.named(asked, mine), posted[count])
+        values = self.own.named(asked, mine)
+        if not self.sweeping.asked(several):
+            return self.kind, self.rivals.beside(owner, values, rival)
+        if rival:
+            raise StudioError(
+                "sweep.rival",
+                "Several runs at once and another recipe side by side are two things: choose one of them.",
+            )
+        return self.kind, self.sweeping.together(owner, values, several)
 
     async def take(self, path: str, learner: str, edge: int, crop: Any, request: gr.Request) -> Any:
         """Takes a zip in and shows what the model will see of it, unless a training is to be seen there."""
@@ -294,6 +308,11 @@ class TrainingTab(Tab):
         made = next((item for item in shown.items if str(item["name"]).endswith(".safetensors")), None)
         digest = made["digest"] if made else None
         return {**self.sample.choices(owner, language, digest), **self.explore.choices(owner, language, digest)}
+
+
+def _parted(posted: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    """What was posted beyond the controls: the rival, the sweep, what is said of own pictures."""
+    return posted[0], posted[1:4], posted[4:]
 
 
 def _button(name: str, variant: Any = "secondary") -> gr.Button:

@@ -21,7 +21,10 @@ FLOORS = [
     ("studio.locales", "studio.owners", "studio.lean", "studio.loras", "studio.closing", "studio.models"),
     ("studio.desk",),
     ("studio.answers", "studio.serving", "studio.theme", "studio.uploads", "studio.widgets"),
-    ("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.shelf", "studio.health"),
+    (
+        *("studio.entrance", "studio.tabs", "studio.api", "studio.routes", "studio.runs", "studio.sweeps"),
+        *("studio.shelf", "studio.health"),
+    ),
     ("studio.web",),
     ("app",),
 ]
