@@ -10,7 +10,6 @@ import gradio as gr
 
 from studio.api.jobs import Jobs
 from studio.api.library import Shelves
-from studio.api.making import Making
 from studio.api.painting import Painting
 from studio.api.styling import Styling
 from studio.api.sweeping import Sweeping
