@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import get_ident
 from typing import TypeAlias
 
 from greenlet import getcurrent, greenlet
@@ -30,6 +31,9 @@ def events_of(work: Callable[[Emit], None]) -> Iterator[Event]:
     All of it has to be read on one thread. Closing the iterator raises inside the ``emit`` the work is waiting in, and
     returns when the work has ended. What a library keeps by thread (torch: whether gradients are wanted) is as the
     work left it while the reader has an event in hand, unless ``work`` sees to it.
+
+    An iterator that nobody closed may be found by the collector in another thread, which cannot switch to the work: it
+    is let go of, and ends once its own thread switches next.
     """
 
     def body() -> None:
@@ -39,7 +43,7 @@ def events_of(work: Callable[[Emit], None]) -> Iterator[Event]:
     def emit(event: Event) -> None:
         reader.switch(event)
 
-    worker = greenlet(body)
+    worker, home = greenlet(body), get_ident()
     try:
         while True:
             worker.parent = reader = getcurrent()
@@ -48,6 +52,6 @@ def events_of(work: Callable[[Emit], None]) -> Iterator[Event]:
                 return
             yield event
     finally:
-        if not worker.dead:
+        if not worker.dead and get_ident() == home:
             worker.parent = getcurrent()
             worker.throw(_Closed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -337,15 +337,19 @@ class EngineTurn:
 
 
 def _follow(events: Iterator[Event], telling: Telling, kept: Callable[[Kept], None]) -> Result | None:
-    """Passes events on as they come; the last one is the result."""
+    """Passes events on as they come; the last one is the result. Whatever happens, the work behind them has ended."""
     result: Result | None = None
-    for event in events:
-        if isinstance(event, Result):
-            result = event
-        elif isinstance(event, Kept):
-            kept(event)
-        else:
-            telling.event(event)
+    try:
+        for event in events:
+            if isinstance(event, Result):
+                result = event
+            elif isinstance(event, Kept):
+                kept(event)
+            else:
+                telling.event(event)
+    finally:
+        if isinstance(events, Generator):  # now, in this thread: the collector may come by in another
+            events.close()
     telling.flush()
     return result
 

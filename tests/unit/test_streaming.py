@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 
@@ -106,3 +107,42 @@ def test_work_that_is_read_inside_other_work_passes_its_events_on() -> None:
             emit(event)
 
     assert list(events_of(outer)) == [Progress("denoising", 0), Progress("decoding", 0), Progress("decoding", 1)]
+
+
+def test_an_iterator_that_the_collector_finds_in_another_thread_ends_once_its_own_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = threading.Event()
+    unraisable: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
+    left, found = threading.Event(), threading.Event()
+
+    def work(emit: Emit) -> None:
+        try:
+            emit(Progress("denoising"))
+        finally:
+            ended.set()
+
+    def reader() -> None:
+        events = events_of(work)
+        next(events)
+        round_about: list[object] = [events]
+        round_about.append(round_about)  # nobody but the collector can find it any more
+        del events, round_about
+        left.set()
+        found.wait()
+        list(events_of(lambda emit: emit(Progress("denoising"))))
+
+    gc.collect()
+    gc.disable()
+    try:
+        thread = threading.Thread(target=reader)
+        thread.start()
+        left.wait()
+        gc.collect()
+    finally:
+        gc.enable()
+        found.set()
+    thread.join()
+    assert unraisable == []
+    assert ended.is_set()
