@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -216,6 +216,20 @@ class Dispatch:
         with self._lock:
             place = self._roster.place(job_id)
             return replace(place, ahead_seconds=None) if place and self._draining else place
+
+    def places(self, reckoned: int) -> dict[str, Place]:
+        """Those of everything that waits, with seconds for the first ``reckoned`` of each class."""
+        with self._lock:
+            places = self._roster.places(reckoned)
+            if not self._draining:
+                return places
+            return {job_id: replace(place, ahead_seconds=None) for job_id, place in places.items()}
+
+    def lacks(self, job_ids: Collection[str]) -> list[str]:
+        """Those of some jobs that neither wait here nor are with a device."""
+        with self._lock:
+            known = {*self._roster.inside, *(job.id for job in self._roster.queue)}
+        return [job_id for job_id in job_ids if job_id not in known]
 
     @property
     def usage(self) -> Usage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import OperationalError
@@ -57,6 +58,7 @@ class Floor:
         self._afar = Afar(rows, self._orders, self._published)
         self._here: Dispatch | None = None
         self._wanted = threading.Event()  # a round
+        self._next = 0.0  # when there is to be published again
         self._closing = False
         self._leading = Leading(database, term, self)
         self._listener = Listener(database, (CHANNEL, ASKED, TAKEN, CHANGED), self._heard, self._again)
@@ -102,7 +104,7 @@ class Floor:
         self._log.follow_others()
         dispatch = self._make()
         dispatch.start()
-        self._here = dispatch
+        self._here, self._next = dispatch, 0.0
         self._wanted.set()
 
     def pause(self) -> None:
@@ -152,10 +154,15 @@ class Floor:
                 log.exception("a round was not finished")
 
     def _round(self, dispatch: Dispatch) -> None:
-        for job in self._rows.unclaimed():
-            dispatch.add(job)
+        """New jobs and orders at once, everything else now and then."""
+        for job_id in dispatch.lacks(self._rows.unclaimed()):
+            if (job := self._rows.get(job_id)) is not None:
+                dispatch.add(job)
         self._orders.take(lambda order: carried_out(order, dispatch, self._rows))
+        if time.monotonic() < self._next:
+            return
         self._each_round()
         known = known_to(dispatch)
         self._rows.beat(known.seconds)
         self._published.publish(known)
+        self._next = time.monotonic() + ROUND / 2

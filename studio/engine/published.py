@@ -22,6 +22,8 @@ from studio.store.tables import PublishedRow
 _ROW = 1
 #: how long what was read is good for, and after how long without a word whoever leads is taken to be gone
 FRESH, SILENT = 0.3, 5.0
+#: of how many waiting jobs of a class it is reckoned each time in how many seconds they begin
+RECKONED = 40
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,10 @@ NOBODY = Known(EngineStatus("restarting", "", "", "", 0, 0, (), (), 0))
 def known_to(dispatch: Dispatch) -> Known:
     """All of it, as it is now."""
     places = {}
-    for job in dispatch.queue():
-        place = dispatch.place(job.id)
-        if place is not None:
-            held = place.held
-            said = None if held is None else HeldBack(held.key, held.sentence, dict(held.values))
-            places[job.id] = (place.position, place.ahead_seconds, said)
+    for job_id, place in dispatch.places(RECKONED).items():
+        held = place.held
+        said = None if held is None else HeldBack(held.key, held.sentence, dict(held.values))
+        places[job_id] = (place.position, place.ahead_seconds, said)
     return Known(dispatch.status(), places, dispatch.running_seconds(), dispatch.unwritten())
 
 

@@ -211,9 +211,17 @@ class Roster:
     def place(self, job_id: str) -> Place | None:
         """Where a queued job stands among its class, None where it is not queued."""
         job = next((one for one in self.queue if one.id == job_id), None)
-        if job is None:
-            return None
-        line = self.ordered(interactive(job))
+        return None if job is None else self._place(job, self.ordered(interactive(job)))
+
+    def places(self, reckoned: int) -> dict[str, Place]:
+        """Of everything that waits; how long that takes for the first ``reckoned`` of each class only."""
+        found = {}
+        for line in (self.ordered(True), self.ordered(False)):
+            for number, job in enumerate(line):
+                found[job.id] = self._place(job, line) if number < reckoned else Place(number + 1, None)
+        return found
+
+    def _place(self, job: Job, line: Sequence[Job]) -> Place:
         position = line.index(job)
         held = self._held(job)
         return Place(position + 1, None if held else self._seconds_until(interactive(job), line[:position]), held)

@@ -219,6 +219,8 @@ class JobRows:
     def beat(self, job_ids: Collection[str]) -> None:
         """These jobs' devices were heard of just now, and say that they have them. The claims are of this term now:
         whoever leads anew takes over what runs on."""
+        if not job_ids:
+            return
         claim = {"claimed_by": self._term.holder, "term": self._term.number, "beat": time.time()}
         theirs = (JobRow.id.in_(job_ids), JobRow.state.in_(LIVE))
         with self._database.write() as session:
@@ -275,11 +277,11 @@ class JobRows:
         with self._database.read() as session:
             return list(session.scalars(query))
 
-    def unclaimed(self) -> list[Job]:
+    def unclaimed(self) -> list[str]:
         """Jobs that wait and that nobody has given to a device, the oldest first."""
-        query = select(JobRow).where(JobRow.state == "queued", JobRow.claimed_by.is_(None))
+        query = select(JobRow.id).where(JobRow.state == "queued", JobRow.claimed_by.is_(None))
         with self._database.read() as session:
-            return [_job(row) for row in session.scalars(query.order_by(JobRow.created, JobRow.id))]
+            return list(session.scalars(query.order_by(JobRow.created, JobRow.id)))
 
     def spent(self, since: float) -> list[tuple[str, str, float]]:
         """Device seconds by owner and model, or kind where there is none, of jobs that ended after ``since`` or run."""
