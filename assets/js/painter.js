@@ -87,7 +87,7 @@ export function scores(facts) {
   const axis = drawn("path", {class: "score-axis", d: `M${EDGES} ${EDGES}V${HIGH - EDGES}H${WIDE - EDGES}`});
   const picture = drawn("svg", {viewBox: `0 0 ${WIDE} ${HIGH}`, "aria-hidden": "true"}, axis, curve("kept", 1), curve("taken", 2), dot("kept", facts.content_kept), dot("taken", facts.style_taken));
   const chart = el("div.scores-chart", {role: "img", "aria-label": t("style.scores.label"), title: t("style.scores.label")}, picture);
-  return el("div.scores", {id: "style-scores"}, chart, el("div.scores-words", {},
+  return el("div.scores", {id: "style-scored"}, chart, el("div.scores-words", {},
     el("span.score-key.score-kept", {}, `${t("style.scores.kept")} ${percent(facts.content_kept)} %`),
     el("span.score-key.score-taken", {}, `${t("style.scores.taken")} ${percent(facts.style_taken)} %`)));
 }
