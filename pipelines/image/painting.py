@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipelines.base import Artifact, Event, Kept, Preview, Progress, Result, Scalar, Turn
 from pipelines.fields import MAX_SEED
+from pipelines.image.begun import alike, generators, one_each
 from pipelines.image.company import Door
 from pipelines.image.guest import Beckoned, Guest
 from pipelines.image.kinds import room
@@ -49,11 +50,10 @@ class Painting:
         self.look = look
         self.request = request
         self.turn = turn
-        together = room(pipe, request, together, lambda: free_bytes(pipe.device))
-        #: pictures of one call; classes that begin from a picture draw what a batch shares from its first generator, so
-        #: that a seed would mean another picture in company
-        self.together = together if required_class(type(pipe), request.method) is type(pipe) else 1
-        self.guest = Guest(self, door, together)
+        #: pictures of one call
+        self.together = room(pipe, request, together, lambda: free_bytes(pipe.device))
+        self.guest = Guest(self, door, self.together)
+        self.proven = door.proven
         #: what is worth knowing of the model, and of how the last words were read
         self.known: dict[str, Scalar] = {}
         self.reading: dict[str, Scalar] = {}
@@ -114,9 +114,33 @@ class Painting:
         if source is None:
             pictures = self.guest.paint(read, seeds, lambda: self._alone(read, seeds, kind, None))
         else:
-            pictures = [source.put_back(picture) for picture in self._alone(read, seeds, kind, source)]
+            pictures = [source.put_back(picture) for picture in self._begun(read, seeds, kind, source)]
         self.called, self.finished = self.called + 1, self.done
         return pictures
+
+    def _begun(self, read: ImageRequest, seeds: list[int], kind: type[Any], source: Source) -> list[Image.Image]:
+        """Pictures from a picture: in one call where each comes out as it would alone, else one after the other."""
+        if len(seeds) == 1 or isinstance(self.pipe, StickerPipeline) or self._alike(read, seeds, kind, source):
+            return self._alone(read, seeds, kind, source)
+        self.calls += len(seeds) - 1
+        pictures: list[Image.Image] = []
+        for seed in seeds:
+            if pictures:
+                self.called, self.finished = self.called + 1, self.done
+            pictures += self._alone(read, [seed], kind, source)
+        return pictures
+
+    def _alike(self, read: ImageRequest, seeds: list[int], kind: type[Any], source: Source) -> bool:
+        """Whether pictures from a picture come out the same in one call; found out once for each number and size."""
+        key = ("begun", kind, len(seeds), source.size)
+
+        def fresh() -> Any:
+            return fresh_pipeline(self.pipe, fresh_scheduler(self.pipe.scheduler, read.scheduler, read.steps), kind)
+
+        if key not in self.proven:
+            settings = call_settings(fresh(), read, source)
+            self.proven[key] = alike(fresh, settings, seeds, self.turn.checkpoint)
+        return self.proven[key]
 
     def _alone(self, read: ImageRequest, seeds: list[int], kind: type[Any], source: Source | None) -> list[Image.Image]:
         """One call of the pipeline, each picture from a generator of its own."""
@@ -127,11 +151,12 @@ class Painting:
         self.size = (read.width, read.height) if source is None else source.size
         self.before = None
         self.since = time.perf_counter()
+        settings = {**call_settings(pipe, read, source), "num_images_per_prompt": len(seeds)}
+        if source is not None and not isinstance(self.pipe, StickerPipeline):
+            settings = one_each(settings, len(seeds))
         found = pipe(
-            **call_settings(pipe, read, source),
-            num_images_per_prompt=len(seeds),
-            # on the CPU on every device, so that a seed means the same picture everywhere
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            **settings,
+            generator=generators(seeds),
             output_type="pil",
             **self._called_back(pipe),
         )

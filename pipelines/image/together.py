@@ -36,7 +36,7 @@ PROOF_STEPS, ALIKE = 2, 1e-4
 Tensors = dict[str, torch.Tensor]
 
 
-class _Enough(Exception):  # noqa: N818 - nothing is wrong: the first steps were all that was wanted
+class Enough(Exception):  # noqa: N818 - nothing is wrong: the first steps were all that was wanted
     """Leaves a call whose pictures nobody wants."""
 
 
@@ -123,10 +123,10 @@ class Together:
             found.append(tensors["latents"].float())
             rest()
             if index + 1 >= PROOF_STEPS:
-                raise _Enough
+                raise Enough
             return tensors
 
-        with suppress(_Enough):
+        with suppress(Enough):
             self._painted(words, seeds, after_step)
         return found[-1]
 

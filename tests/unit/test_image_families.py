@@ -19,6 +19,7 @@ from pipelines.image.families import methods_of_class, takes_loras_class
 from pipelines.image.methods import class_for
 from pipelines.image.pipeline import ImagePipeline
 from pipelines.image.request import METHODS, ImageRequest
+from pipelines.pictures import open_picture
 from tests.unit.tiny_families import FAMILIES
 from tests.unit.turns import FreeTurn
 
@@ -157,6 +158,33 @@ def test_strength_says_how_many_steps_are_taken(models: dict[str, ImagePipeline]
         counted.append(counting.checkpoints)
     assert counted[0] < counted[1] < counted[2]
     assert counted[0] <= 4  # before, one step, or two with a scheduler of two evaluations, after
+
+
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("name", [name for name in FAMILIES if BESIDES[name] and name != "SDXL Turbo"])
+def test_pictures_from_a_picture_are_the_same_in_one_call_as_alone(
+    models: dict[str, ImagePipeline], monkeypatch: pytest.MonkeyPatch, name: str, method: str
+) -> None:
+    pipeline, asked_for = models[name], begun(method, count=2, steps=2)
+    alone = [open_picture(one.data) for one in paint(pipeline, asked_for).artifacts]
+    monkeypatch.setattr(pipeline, "together", 2)
+    counting = turn()
+    together = paint(pipeline, asked_for, counting)
+    assert any(key[0] == "begun" and found for key, found in pipeline._door.proven.items())  # type: ignore[index]
+    for one, other in zip(alone, (open_picture(one.data) for one in together.artifacts), strict=True):
+        assert np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max() <= 2
+
+
+def test_where_a_call_for_several_comes_to_others_each_is_painted_alone(
+    models: dict[str, ImagePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, asked_for = models["SDXL"], begun("picture", count=3, steps=2, width=64)
+    alone = [one.data for one in paint(pipeline, asked_for).artifacts]
+    monkeypatch.setattr(pipeline, "together", 3)
+    monkeypatch.setattr("pipelines.image.begun.ALIKE", -1.0)
+    apart = paint(pipeline, asked_for)
+    assert [one.data for one in apart.artifacts] == alone
+    assert "ended_early" not in apart.facts
 
 
 @pytest.mark.parametrize("name", FAMILIES)
