@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import select
@@ -56,9 +57,11 @@ def measure() -> dict[str, float]:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL's own user must reach its part where we are root
         for devices, waiting, people in SIZES:
-            seconds = placement(folder, devices, waiting, people)
-            found[f"placement_ms_{devices}"] = round(seconds * 1000, 2)
-            print(f"{devices} devices, {waiting} jobs waiting: {seconds * 1000:.2f} ms to find the next", flush=True)
+            first, place, size = placement(folder, devices, waiting, people)
+            found |= {f"placement_ms_{devices}": round(first, 2), f"places_ms_{devices}": round(place, 2)}
+            found[f"status_bytes_{devices}"] = size
+            told = f"{first:.2f} ms to find the next, {place:.2f} ms to say where each stands, a status of {size} bytes"
+            print(f"{devices} devices, {waiting} jobs waiting: {told}", flush=True)
         demo = Demo(folder / "demo", 0, 0, 0)
         (folder / "demo" / "log").mkdir(parents=True)
         try:
@@ -70,8 +73,9 @@ def measure() -> dict[str, float]:
     return found
 
 
-def placement(folder: Path, devices: int, waiting: int, people: int) -> float:
-    """Seconds for one job to be chosen and placed where every device has two inside; the median of several."""
+def placement(folder: Path, devices: int, waiting: int, people: int) -> tuple[float, float, int]:
+    """Where every device has two jobs inside: milliseconds for one job to be chosen and placed and for all to be told
+    where they stand, the median of several; and the bytes of the devices in what the status strip asks for."""
     database = Database(f"sqlite:///{folder / f'{devices}.db'}")
     settings = Settings(_env_file=None, data=folder)  # type: ignore[call-arg]
     fleet = Fleet()
@@ -90,8 +94,13 @@ def placement(folder: Path, devices: int, waiting: int, people: int) -> float:
         if chosen is None:
             raise RuntimeError("nobody goes next although there is room")
         roster.begin(*chosen)
+    place, _ = _times(roster.places, 5)
     database.close()
-    return statistics.median(taken)
+    return (
+        statistics.median(taken) * 1000,
+        place,
+        len(json.dumps([asdict(one) for one in roster.status(False).devices])),
+    )
 
 
 def _job(number: int, owner: str) -> Job:

@@ -211,19 +211,19 @@ class Dispatch:
         with self._lock:
             return [*self._roster.ordered(True), *self._roster.ordered(False)]
 
+    def places(self) -> dict[str, Place]:
+        """``place`` of all that wait."""
+        with self._lock:
+            found = self._roster.places()
+            if not self._draining:
+                return found
+            return {job_id: replace(place, ahead_seconds=None) for job_id, place in found.items()}
+
     def place(self, job_id: str) -> Place | None:
         """Where a queued job stands, None where it is not queued. Nobody knows when a drained studio goes on."""
         with self._lock:
             place = self._roster.place(job_id)
             return replace(place, ahead_seconds=None) if place and self._draining else place
-
-    def places(self, reckoned: int) -> dict[str, Place]:
-        """Those of everything that waits, with seconds for the first ``reckoned`` of each class."""
-        with self._lock:
-            places = self._roster.places(reckoned)
-            if not self._draining:
-                return places
-            return {job_id: replace(place, ahead_seconds=None) for job_id, place in places.items()}
 
     def lacks(self, job_ids: Collection[str]) -> list[str]:
         """Those of some jobs that neither wait here nor are with a device."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,21 @@ def choose(ordered: Sequence[Waiting], passed: MutableMapping[str, float], credi
     return one
 
 
-def work_before(running: Iterable[float], ahead: Iterable[float], places: int) -> float:
-    """Device seconds of work until a job begins that has ``ahead`` of it in the line while others are ``running``.
+def work_before(running: Iterable[float], line: Iterable[float], places: int) -> Iterator[float]:
+    """Device seconds of work until each of a ``line`` begins while others are ``running``; last, until one more does.
 
     Those in a place share the device evenly; whoever ends makes room for the next.
     """
     inside = list(running)
     heapq.heapify(inside)
     done = each = 0.0  # work done, and how much of it fell to each that was there all the time
-    for expected in (*ahead, None):
+    for expected in chain(line, (None,)):
         while len(inside) >= places:
             least = heapq.heappop(inside)
             done, each = done + (least - each) * (len(inside) + 1), least
+        yield done
         if expected is not None:
             heapq.heappush(inside, each + expected)
-    return done
 
 
 def seconds_for(work: float, rivals: float, share: float) -> float | None:

@@ -22,8 +22,6 @@ from studio.store.tables import PublishedRow
 _ROW = 1
 #: how long what was read is good for, and after how long without a word whoever leads is taken to be gone
 FRESH, SILENT = 0.3, 5.0
-#: of how many waiting jobs of a class it is reckoned each time in how many seconds they begin
-RECKONED = 40
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ NOBODY = Known(EngineStatus("restarting", "", "", "", 0, 0, (), (), 0))
 def known_to(dispatch: Dispatch) -> Known:
     """All of it, as it is now."""
     places = {}
-    for job_id, place in dispatch.places(RECKONED).items():
+    for job_id, place in dispatch.places().items():
         held = place.held
         said = None if held is None else HeldBack(held.key, held.sentence, dict(held.values))
         places[job_id] = (place.position, place.ahead_seconds, said)

@@ -7,7 +7,7 @@ threads: whoever calls holds a lock. On each device each class, interactive and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -211,34 +211,37 @@ class Roster:
     def place(self, job_id: str) -> Place | None:
         """Where a queued job stands among its class, None where it is not queued."""
         job = next((one for one in self.queue if one.id == job_id), None)
-        return None if job is None else self._place(job, self.ordered(interactive(job)))
-
-    def places(self, reckoned: int) -> dict[str, Place]:
-        """Of everything that waits; how long that takes for the first ``reckoned`` of each class only."""
-        found = {}
-        for line in (self.ordered(True), self.ordered(False)):
-            for number, job in enumerate(line):
-                found[job.id] = self._place(job, line) if number < reckoned else Place(number + 1, None)
-        return found
-
-    def _place(self, job: Job, line: Sequence[Job]) -> Place:
-        position = line.index(job)
-        held = self._held(job)
-        return Place(position + 1, None if held else self._seconds_until(interactive(job), line[:position]), held)
-
-    def _seconds_until(self, of_class: bool, ahead: Sequence[Job]) -> float | None:
-        """How long until a job begins that has ``ahead`` before it; None where nothing can be said."""
-        inside, places = self._of_class(of_class), self._places(of_class) * self._devices
-        if len(inside) + len(ahead) < places:
-            return 0.0
-        running, waiting = _known(map(self._left, inside)), _known(map(self.estimates.expected, ahead))
-        if running is None or waiting is None:
+        if job is None:
             return None
-        others = _known(map(self._left, self._of_class(not of_class)))
-        share = self._settings.training_share
-        work = work_before(running, waiting, places) / self._devices
+        return next(place for one, place in self._standing(interactive(job)) if one.id == job_id)
+
+    def places(self) -> dict[str, Place]:
+        """The same of everybody who waits, for little more than that of one."""
+        return {job.id: place for of_class in (True, False) for job, place in self._standing(of_class)}
+
+    def _standing(self, of_class: bool) -> Iterator[tuple[Job, Place]]:
+        """Those of a class who wait, first the next, each with how long until it begins: None for a time that nobody
+        can know, as what runs or one before it is of a kind that was never seen to end."""
+        line = self.ordered(of_class)
+        inside, places = self._of_class(of_class), self._places(of_class) * self._devices
+        running, others = _known(map(self._left, inside)), _known(map(self._left, self._of_class(not of_class)))
         rivals = inf if others is None else sum(others) / self._devices
-        return seconds_for(work, rivals, 1 - share if of_class else share)
+        share = self._settings.training_share if not of_class else 1 - self._settings.training_share
+        expected = [self.estimates.expected(job) for job in line]
+        works = work_before(running or (), (seconds or 0.0 for seconds in expected), places)
+        held: dict[str, Busy | None] = {}
+        known = running is not None
+        for position, (job, work) in enumerate(zip(line, works, strict=False)):
+            if job.owner not in held:
+                held[job.owner] = self._held(job)
+            if held[job.owner] is not None:
+                seconds = None
+            elif len(inside) + position < places:
+                seconds = 0.0
+            else:
+                seconds = seconds_for(work / self._devices, rivals, share) if known else None
+            yield job, Place(position + 1, seconds, held[job.owner])
+            known = known and expected[position] is not None
 
     def _left(self, job: Job) -> float | None:
         return self.estimates.left(job, self.device_seconds(job), self.inside[job.id].seen)
