@@ -93,7 +93,7 @@ function preview(body, view) {
   const shape = now ? `aspect-ratio:${now.width}/${now.height};--ratio:${now.width / now.height}` : "";
   const keep = () => button(t("image.keep"), {class: "btn", id: "image-keep", title: t("image.keep.more"), onclick: (event) => { event.currentTarget.disabled = true; send({action: "finish", job: view.job}); }});
   const keeps = Boolean(now && view.keeps);
-  fill(body, `preview${view.job}${keeps}`, () => el("figure.preview", {}, el("img.checker", {alt: ""}), el("figcaption"), keeps ? keep() : null));
+  fill(body, `preview${view.job}${keeps}`, () => el("figure.preview", {}, keeps ? keep() : null, el("img.checker", {alt: ""}), el("figcaption")));
   const image = body.querySelector("img");
   image.hidden = !now;
   if (!now) return;

@@ -89,6 +89,21 @@ def test_a_preview_is_seen_and_stop_ends_it_and_frees_the_device(person: Person)
     person.sees_idle_device()
 
 
+def test_what_is_there_of_a_picture_can_be_kept(person: Person) -> None:
+    settle(person, steps=150)
+    person.number("image-width", 256)
+    person.number("image-height", 256)
+    person("image-prompt textarea").fill("a slow picture")
+    person("image-make").click()
+    person("image-keep").click(timeout=60_000)
+    person.sees_state("image", "done")
+    _, data = person.download(person("image-result a[download]"))
+    recipe = extract(data)
+    assert recipe is not None
+    assert re.fullmatch(r"after \d+ of 15\d steps", recipe["facts"]["ended_early"])
+    person.sees_idle_device()
+
+
 def test_a_part_is_painted_over_and_the_mask_is_in_the_recipe(person: Person) -> None:
     settle(person)
     source = Path(__file__).resolve().parents[2] / "assets" / "examples" / "cat.jpg"
