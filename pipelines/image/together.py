@@ -160,7 +160,7 @@ class _Watch:
         self._budget.denoising += time.perf_counter() - self._since
         total = int(getattr(pipe, "num_timesteps", 0) or self._read.steps)
         latents, last = tensors["latents"], self._call.step
-        shown, shown_at, finite = last.shown, last.shown_at, ()
+        shown, shown_at, finite = last.shown, last.shown_at, last.finite  # who reads it may have skipped that step
         if self._look is not None and self._budget.due(index + 1, total):
             began = time.perf_counter()
             straight = straight_on(pipe.scheduler, self._before, latents, index)

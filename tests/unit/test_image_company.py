@@ -17,10 +17,12 @@ from pipelines.errors import StudioError
 from pipelines.image import company
 from pipelines.image.company import Call
 from pipelines.image.kinds import kind_of, room
+from pipelines.image.loading import fresh_pipeline
 from pipelines.image.painting import Painting
 from pipelines.image.pipeline import ImagePipeline
 from pipelines.image.request import ImageRequest
-from pipelines.image.together import Together
+from pipelines.image.schedulers import fresh_scheduler
+from pipelines.image.together import Together, _Watch
 from pipelines.sticker.drawings import LARGE
 from tests.stickers import tiny_stickers
 from tests.unit import tiny_diffusers
@@ -353,6 +355,23 @@ def test_numbers_that_run_over_in_one_picture_are_its_own(
     assert error.key == "image.overflow"
     assert all(same(made(job), alone[name]) for name, job in jobs.items())
     assert easel.calls == [3]
+
+
+def test_a_picture_that_ran_over_is_known_as_such_in_the_steps_after_it_was_looked_at(
+    sd: ImagePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, call = asked(steps=4, width=64, height=64), Call(2, lambda *_: None)
+    pipe = fresh_pipeline(sd._pipe, fresh_scheduler(sd._pipe.scheduler, "ddim", 4))
+    pipe.scheduler.set_timesteps(4)
+    watch = _Watch(call, lambda: None, sd._look, request)
+    monkeypatch.setattr(watch._budget, "due", lambda number, _total: number == 2)
+    for index in range(3):
+        latents = torch.zeros(2, 4, 8, 8)
+        if index:
+            latents[1] = torch.nan
+        left = watch.after_step(pipe, index, None, {"latents": latents})["latents"]
+    assert (call.step.number, call.step.shown_at, call.step.finite) == (3, 2, (True, False))
+    assert bool(torch.isfinite(left).all())
 
 
 def test_no_more_pictures_share_a_call_than_there_is_memory_for(sd: ImagePipeline) -> None:
