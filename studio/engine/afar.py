@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pipelines.base import Scalar
+from pipelines.errors import StudioError
 from pipelines.registry import registration
 from studio.engine.dispatch import Dispatch
 from studio.engine.job import ErrorSentence, Job, Place
@@ -49,7 +50,11 @@ class Afar:
         self._orders.ask("drain", None, {"on": on})
 
     def drain_device(self, name: str, on: bool) -> None:
-        self._orders.ask("drain_device", None, {"name": name, "on": on})
+        if self._orders.ask("drain_device", None, {"name": name, "on": on}) is False:
+            known = ", ".join(one.name for one in self.status().devices)
+            raise StudioError(
+                "device.unknown", "There is no device {name}; there are {known}.", name=name[:60], known=known
+            )
 
     @property
     def draining(self) -> bool:

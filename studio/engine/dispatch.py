@@ -100,15 +100,26 @@ class Dispatch:
             self._begun = True
             self._pump()
 
-    def _recover(self, job: Job) -> None:
-        """A job that nobody runs any more. Whoever takes over from another process lets trainings go on."""
+    def take_up(self, job: Job) -> None:
+        """A job of which nobody has heard for a while goes on as if its device had died, unless it is with one."""
+        if self.lacks([job.id]):
+            log.warning("job %s was with nobody and is taken up again", job.id)
+            self._rows.release(job.id)
+            self._recover(job)
+
+    def _recover(self, job: Job, seconds: float | None = None) -> None:
+        """A job that nobody runs any more. Where there may be other processes, trainings go on by themselves."""
         if not self._rows.shared:
-            self._rows.move(job.id, "interrupted", LIVE, error=CLOSED)
-        elif interactive(job) or not self._rows.move(job.id, "queued", ("running",), error=AGAIN, retry=True):
-            self._rows.move(job.id, "interrupted", LIVE, error=MOVED)
-        elif (queued := self._rows.get(job.id)) is not None:
-            with self._lock:
-                self._roster.queue.insert(0, queued)
+            self._rows.move(job.id, "interrupted", LIVE, error=CLOSED, device_seconds=seconds)
+        elif job.state == "queued":
+            self.add(job)
+        elif not interactive(job) and self._rows.move(
+            job.id, "queued", ("running",), error=AGAIN, retry=True, device_seconds=seconds
+        ):
+            if (queued := self._rows.get(job.id)) is not None:
+                self.add(queued)
+        else:
+            self._rows.move(job.id, "interrupted", LIVE, error=MOVED, device_seconds=seconds)
 
     def close(self) -> None:
         """Ends the engines, but for those that outlive us. Jobs that ran are interrupted and can be resumed; queued
@@ -116,8 +127,8 @@ class Dispatch:
         self.abandon()
         for job_id, inside in list(self._roster.inside.items()):
             device = self._fleet.get(inside.device)
-            if device is None or not device.host.outlives:
-                self._rows.move(job_id, "interrupted", LIVE, error=CLOSED)
+            if (device is None or not device.host.outlives) and (job := self._rows.get(job_id)) is not None:
+                self._recover(job)
 
     def abandon(self) -> None:
         """Ends the engines, but for those that outlive us; what becomes of their jobs is for whoever leads now."""
@@ -374,6 +385,9 @@ class Dispatch:
         with self._lock:
             inside = self._roster.inside.get(end.job_id)
         if inside is None:
+            return
+        if end.state == "interrupted" and self._closing and not (inside.stopped or end.error):
+            self._recover(self._rows.get(end.job_id) or inside.job, end.device_seconds)
             return
         self._rows.move(
             end.job_id,

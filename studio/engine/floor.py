@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: seconds between two rounds of whoever leads, where nobody asks for one
 ROUND = 1.0
+#: a job that somebody claimed, and no device has said for so long that it has it, is with nobody
+SILENT = 10.0
 
 
 class Floor:
@@ -162,6 +164,8 @@ class Floor:
         if time.monotonic() < self._next:
             return
         self._each_round()
+        for job in self._rows.silent(time.time() - SILENT):
+            dispatch.take_up(job)
         known = known_to(dispatch)
         self._rows.beat(known.seconds)
         self._published.publish(known)

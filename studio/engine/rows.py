@@ -101,11 +101,6 @@ class JobRows:
         ours, everybodys = session.execute(query).one()
         return int(ours), int(everybodys)
 
-    def waiting(self, owner: str) -> tuple[int, int]:
-        """How many jobs are in the queue: ``owner``'s, and everybody's."""
-        with self._database.read() as session:
-            return self._waiting(session, owner)
-
     def get(self, job_id: str) -> Job | None:
         with self._database.read() as session:
             row = session.get(JobRow, job_id)

@@ -1,7 +1,8 @@
 """gradio's own doors, which know no persons: its files, its pages' event streams, what is posted to its queue.
 
 ASGI middleware behind the gate. A file is its owner's, and so is a page (gradio calls it a session) from the first
-request that names it. Holds bodies that ``BodyLimit`` let through, so they are small.
+request that names it, in the process that it was opened at. Holds bodies that ``BodyLimit`` let through, so they are
+small.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Which of gradio's temporary files belong to whom: those a person uploaded, and those an answer handed to them.
 
-Knows paths, for as long as this process lives: a file of before a restart is uploaded again. gradio itself gives a
-file to whoever knows its path.
+Knows paths, for as long as this process lives: a file of before a restart is uploaded again. Of several processes each
+knows its own: a browser stays at one by its cookie, as gradio's pages, their streams and their files live in the one
+they were opened at. gradio itself gives a file to whoever knows its path.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from sqlalchemy import text
 from pipelines.errors import Busy, StudioError
 from studio.engine.job import Job
 from studio.services import Studio, open_studio
+from studio.store.database import Database
+from studio.store.tables import JobRow
 from tests.postgres import PostgreSQL
 from tests.studios import OWNER, endless_training, follow, settings, small_training, wait_for, wait_state
 
@@ -99,9 +101,9 @@ def test_places_caps_and_draining_are_the_same_at_both(pair: Pair) -> None:
     waiting = [submit(studio) for studio in (pair.other, pair.leader, pair.other)]
     with pytest.raises(Busy, match="You have 3 jobs waiting"):
         submit(pair.other)
+    wait_for(lambda: pair.other.jobs.status().queued == 3)
     places = [pair.other.jobs.place(OWNER, job.id) for job in waiting]
     assert [place.position for place in places if place] == [1, 2, 3]
-    wait_for(lambda: pair.other.jobs.status().queued == 3)
     assert [job.id for job in pair.other.jobs.queue()] == [job.id for job in waiting]
     assert pair.other.jobs.cancel(OWNER, waiting[0].id).state == "cancelled"
     pair.leader.jobs._dispatch.drain(False)
@@ -128,12 +130,48 @@ def test_a_job_ends_with_its_page_only_once_no_process_has_it_open(tmp_path: Pat
         wait_for(lambda: pair.leader.jobs.list(OWNER)[0].state == "done")
 
 
-def test_when_the_leader_closes_the_other_leads_within_seconds_and_runs_what_waits(pair: Pair) -> None:
+def test_what_nobody_runs_any_more_is_said_or_goes_on_when_somebody_leads(
+    tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    url = postgresql.fresh()
+    database, training = Database(url), small_training(steps=3)
+    with database.write() as session:
+        for name, kind, state, request in (
+            ("trained", "training", "running", training),
+            ("painted", "style", "running", {"photo": "0" * 64, "style": "amber-morning"}),
+            ("claimed", "training", "queued", training),
+        ):
+            row = JobRow(id=name, owner=OWNER, kind=kind, request=request, state=state, created=time.time())
+            row.claimed_by, row.term, row.beat = "web-that-died", 0, time.time()
+            session.add(row)
+    database.close()
+    with closing(Pair(tmp_path, url)) as pair:
+        painted = pair.other.jobs.get(OWNER, "painted")
+        assert (painted.state, painted.error and painted.error.key) == ("interrupted", "job.moved")
+        for name, attempt in (("trained", 2), ("claimed", 1)):
+            assert wait_state(pair.other, pair.other.jobs.get(OWNER, name), "done").attempt == attempt
+
+
+def test_a_job_that_was_claimed_and_is_with_no_device_is_taken_up_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.leader.jobs._dispatch.drain(True)
+    monkeypatch.setattr("studio.engine.floor.SILENT", 0.5)
     job = submit(pair.other)
+    assert pair.leader.jobs._rows.claim(job.id, "1")  # as if the answer had been lost
+    pair.leader.jobs._dispatch.drain(False)
+    assert follow(pair.other, job)[-1].data == {"state": "done"}
+
+
+def test_when_the_leader_closes_the_other_leads_and_goes_on_with_what_ran_and_what_waits(pair: Pair) -> None:
+    job = pair.other.jobs.submit(OWNER, "training", endless_training())
+    follow(pair.other, job, stop=lambda event: event.kind == "metrics")
     pair.leader.close()
     pair.opened.remove(pair.leader)
     wait_for(lambda: pair.other.jobs.leads, 10)
-    wait_for(lambda: pair.other.jobs.get(OWNER, job.id).state in ("done", "interrupted"), 60)
+    assert wait_state(pair.other, job, "running").attempt == 2
+    pair.other.jobs.finish(OWNER, job.id)
+    assert wait_state(pair.other, job, "done").facts["steps"] > 0
     another = submit(pair.other)
     assert follow(pair.other, another)[-1].data == {"state": "done"}
 
