@@ -8,11 +8,10 @@ the 26 styles, of full scale, of the same runs as ``speed_512``. ``any_*``: the 
 x 384, the only size its ONNX file has. That file also rounds every intermediate value to 8 bits, which ours does not;
 ``any_mean_abs_diff`` is against the same file computed in float, ``any_int8_mean_abs_diff`` against it as it is.
 ``builtin_speed_*``, ``any_speed_*``: the wheel's own calls over ours, photo in and picture out, at 512, 1024 and 2048
-px, ``builtin_quick_*`` and ``any_every_*`` with our other level of detail; ``memory_2048``: peak of our process over
-theirs; ``any_sharpness_1024``: gradient energy of our painting over that
-of theirs. ``gatys_loss`` and ``gatys_seconds``: optimisation over a plain L-BFGS loop of as many evaluations.
-``tile_peak_gb``: peak of a process that paints 16 megapixels; ``tile_seam``: the largest step between rows where two of
-its bands meet over that elsewhere.
+px; ``any_every_*`` with every pixel painted in a picture's style; ``memory_2048``: peak of our process over theirs;
+``any_sharpness_1024``: gradient energy of our painting over that of theirs. ``gatys_loss``, ``gatys_seconds`` and
+``gatys_cpu_seconds``: optimisation over a plain L-BFGS loop of as many evaluations. ``tile_peak_gb``: peak of a process
+that paints 16 megapixels; ``tile_seam``: the largest step between rows where two of its bands meet over that elsewhere.
 """
 
 from __future__ import annotations

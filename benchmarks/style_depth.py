@@ -3,7 +3,8 @@
 Called by ``benchmarks.style``. The wheel paints with its own calls, photo in and picture out, at the same ``max_size``;
 ours with the painters the pipeline uses. With a built-in style the wheel paints every pixel, and so do we here; with
 any picture's it paints 384 x 384 and enlarges that, so ``any_speed_*`` takes our quick way, a larger small painting
-brought to the photo's size along its edges. ``builtin_quick_*`` and ``any_every_*`` are the other two.
+brought to the photo's size along its edges. ``any_every_*`` is every pixel in any
+picture's style.
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ class Ours:
         self.networks: Networks = networks
         self.turn = OneFile(STYLE_PICTURES[0].path.read_bytes())
 
-    def paint(self, picture: Image.Image, built_in: bool, pixels: str = "") -> Image.Image:
-        """Photo in, picture out; as the wheel does: with a built-in style every pixel, with any picture's not."""
+    def paint(self, picture: Image.Image, built_in: bool, pixels: str = "quick") -> Image.Image:
+        """Photo in, picture out."""
         how = {"style": STYLES[0].id} if built_in else {"style_picture": self.turn.digest}
-        request = StyleRequest.parse({"photo": "0" * 64, "pixels": pixels or ("every" if built_in else "quick"), **how})
+        request = StyleRequest.parse({"photo": "0" * 64, "pixels": pixels, **how})
         painters, pixels = Painters(self.networks, request, self.turn), np.asarray(picture)
         steps = painters.fast(pixels, painters.passes(pixels), {})
         while True:
@@ -104,8 +105,6 @@ def large(folder: Path, device: Device, rounds: int) -> dict[str, float]:
             pair = (_call(theirs.paint, picture, built_in), _call(ours.paint, picture, built_in))
             found[f"{name}_speed_{side}"] = ratio(*pair, max(3, rounds * 512 // side))
         if side > SIDES[0]:
-            quick = _call(ours.paint, picture, True, "quick")
-            found[f"builtin_quick_{side}"] = ratio(_call(theirs.paint, picture, True), quick, 3)
             every = _call(ours.paint, picture, False, "every")
             found[f"any_every_{side}"] = ratio(_call(theirs.paint, picture, False), every, 3)
     picture = photo_of(1024)

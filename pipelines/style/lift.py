@@ -24,7 +24,7 @@ AROUND = 1
 #: a standard deviation of the photo below which a gain is not believed, of 255
 GRAIN = 10.0
 #: how much of a small painting's own fine part is added to it
-SHARPER = 1.25
+SHARPER = 0.75
 #: how far beyond the paint nearby a colour may go, of 255
 BEYOND = 10
 #: a gain is kept as a byte: so much is 1, added to what stands for 0

@@ -121,17 +121,15 @@ class Painters:
 
     def fast(self, pixels: Pixels8, passes: Sequence[Pass], regions: Regions, told: bool = True) -> Steps[list[Layer]]:
         """All ``passes`` over the photo; ``told``: with progress of their own."""
-        height, width, _ = pixels.shape
-        size = seen_size(self.request, width, height)
-        small = reduced(pixels, size) if is_lifted(self.request, size, (width, height)) else resized(pixels, size)
-        seen = framed(small, MULTIPLE, LEAST)
-        frugal = is_frugal(seen.shape[0] * seen.shape[1])
-        total = sum(one.stack.work(seen.shape[0], seen.shape[1], frugal) for one in passes)
-        source, done, shown, layers = self._on_device(seen), 0, 0, []
+        smaller = {engine: self._small(pixels, engine) for engine in {one.engine for one in passes}}
+        frames = {engine: framed(small, MULTIPLE, LEAST) for engine, small in smaller.items()}
+        total, done, shown, layers = sum(_work(one, frames[one.engine]) for one in passes), 0, 0, []
         if told:
             yield Progress("painting", 0, BAR, "step")
         for one in passes:
-            began, pieces = self.turn.device_seconds, paint(one.stack, source, frugal)
+            small, seen = smaller[one.engine], frames[one.engine]
+            began, frugal = self.turn.device_seconds, is_frugal(seen.shape[0] * seen.shape[1])
+            pieces = paint(one.stack, self._on_device(seen), frugal)
             while True:
                 try:
                     done += next(pieces)
@@ -142,15 +140,22 @@ class Painters:
                 if told and BAR * done // total > shown:
                     shown = BAR * done // total
                     yield Progress("painting", shown, BAR, "step")
-            painted = pixels_of(plane, *size, self.between)
+            painted = pixels_of(plane, small.shape[1], small.shape[0], self.between)
             self._measured(one.engine, began, seen.shape[0] * seen.shape[1] / 1e6)
-            layers.append(Layer(self._whole(painted, small, pixels), one.share, one.weight, regions.get(one.region)))
+            whole = self._whole(one.engine, painted, small, pixels)
+            layers.append(Layer(whole, one.share, one.weight, regions.get(one.region)))
         return layers
 
-    def _whole(self, painted: Pixels8, small: Pixels8, pixels: Pixels8) -> Pixels8:
+    def _small(self, pixels: Pixels8, engine: str) -> Pixels8:
+        """The photo as the network of ``engine`` sees it."""
+        whole = (pixels.shape[1], pixels.shape[0])
+        size = seen_size(self.request, engine, *whole)
+        return (reduced if is_lifted(self.request, engine, size, whole) else resized)(pixels, size)
+
+    def _whole(self, engine: str, painted: Pixels8, small: Pixels8, pixels: Pixels8) -> Pixels8:
         """``painted``, which shows ``small``, as large as ``pixels``, which ``small`` was made of."""
         height, width, _ = pixels.shape
-        if not is_lifted(self.request, (painted.shape[1], painted.shape[0]), (width, height)):
+        if not is_lifted(self.request, engine, (painted.shape[1], painted.shape[0]), (width, height)):
             return resized(painted, (width, height))
         began = self.turn.device_seconds
         whole = lifted(painted, small, pixels, self.between)
@@ -168,7 +173,9 @@ class Painters:
         layers: list[Layer] = []
         for number, (region, parts) in enumerate(mixes):
             best = yield from self._descend(seen, self._shown(parts, seen), number, len(mixes))
-            layers.append(Layer(self._whole(best, seen, pixels), self.request.strength, 1.0, regions.get(region)))
+            layers.append(
+                Layer(self._whole("finest", best, seen, pixels), self.request.strength, 1.0, regions.get(region))
+            )
         return layers
 
     def _shown(self, parts: Sequence[Part], seen: Pixels8) -> list[tuple[float, Pixels8]]:
@@ -228,6 +235,12 @@ class Painters:
 
     def _on_device(self, pixels: Pixels8) -> Tensor:
         return torch.from_numpy(pixels.copy()).to(self.networks.device.torch_device)
+
+
+def _work(one: Pass, seen: Pixels8) -> int:
+    """Multiplications that painting ``seen`` takes."""
+    height, width, _ = seen.shape
+    return one.stack.work(height, width, is_frugal(height * width))
 
 
 def _bytes_of(picture: Tensor) -> Pixels8:

@@ -12,7 +12,7 @@ from math import sqrt
 from pipelines.style.request import StyleRequest
 
 #: what the edge is divided by in the coarse sizes of an optimisation, and the share of the steps taken there
-SCALES = ((4, 0.2), (2, 0.2), (1, 0.6))
+SCALES = ((4, 0.1), (2, 0.2), (1, 0.7))
 #: a coarse picture has at least so many pixels an edge: below, nothing of a style picture can be made out
 LEAST = 96
 #: numbers of the maps that exist at once for each pixel, as ``Stack.numbers_per_pixel`` has them: as it is, and frugal
@@ -87,35 +87,34 @@ def reckon(request: StyleRequest, width: int, height: int, item_bytes: int, rate
         looked = sum(rows * columns * count for rows, columns, count in plan(high, wide, request.steps)) / 1e6
         needed = FIXED + BESIDE * width * height + DESCENT * wide * high + TILE_BYTES * min(wide * high, TILE_PIXELS)
         regions = len({part.region for part in request.parts if part.region})
-        lifted = is_lifted(request, (wide, high), (width, height)) * (1 + regions) * width * height
+        lifted = is_lifted(request, "finest", (wide, high), (width, height)) * (1 + regions) * width * height
         return _whole({"finest": looked, "lift": lifted / 1e6}, needed + LIFTED * width * height, rates)
     if request.what == "film":
         width, height = within(width, height, request.edge)
-    wide, high = seen_size(request, width, height)
-    often = passes(request)
-    millions = {name: count * wide * high / 1e6 for name, count in often.items() if count}
-    layers = sum(often.values())
-    needed = max(_fast(wide, high, item_bytes, name) for name in millions)
-    if is_lifted(request, (wide, high), (width, height)):  # once the networks' maps are gone
-        millions["lift"] = layers * width * height / 1e6
-        needed = max(needed, LIFTED * width * height + LIFTING * wide * high)
-    needed += (
-        FIXED + int(3 * width * height * (layers + 2)) + (6 * wide * high if (wide, high) != (width, height) else 0)
-    )
-    return _whole(millions, needed, rates)
+    millions, most = dict[str, float](), 0
+    often = {name: count for name, count in passes(request).items() if count}
+    for name, count in often.items():
+        seen = wide, high = seen_size(request, name, width, height)
+        needed = _fast(wide, high, item_bytes, name) + (6 * wide * high if seen != (width, height) else 0)
+        millions[name] = count * wide * high / 1e6
+        if is_lifted(request, name, seen, (width, height)):  # once the network's maps are gone
+            millions["lift"] = count * width * height / 1e6
+            needed = max(needed, LIFTED * width * height + LIFTING * wide * high)
+        most = max(most, needed)
+    return _whole(millions, FIXED + most + 3 * width * height * (sum(often.values()) + 2), rates)
 
 
-def seen_size(request: StyleRequest, width: int, height: int) -> tuple[int, int]:
-    """The size at which the networks see a photo, so that its strokes are as large as wanted."""
+def seen_size(request: StyleRequest, engine: str, width: int, height: int) -> tuple[int, int]:
+    """The size at which a network sees a photo, so that its strokes are as large as wanted."""
     factor = 1 / request.style_size
-    if request.pixels == "quick" and width * height > NEARLY * QUICK:
+    if request.pixels == "quick" and engine == "picture" and width * height > NEARLY * QUICK:
         factor *= sqrt(QUICK / (width * height))
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def is_lifted(request: StyleRequest, seen: tuple[int, int], whole: tuple[int, int]) -> bool:
+def is_lifted(request: StyleRequest, engine: str, seen: tuple[int, int], whole: tuple[int, int]) -> bool:
     """Whether a painting of size ``seen`` is brought to the photo's along its edges, and not merely enlarged."""
-    return request.pixels == "quick" and seen[0] < whole[0] and seen[1] < whole[1]
+    return request.pixels == "quick" and engine != "builtin" and seen[0] < whole[0] and seen[1] < whole[1]
 
 
 def _fast(width: float, height: float, item_bytes: int, name: str) -> int:

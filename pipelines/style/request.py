@@ -56,9 +56,9 @@ class StyleRequest(Request):
     ``engine`` fast: the networks; finest: optimisation after Gatys et al., ``steps`` of it at ``edge`` pixels on the
     longer side. ``parts`` are up to three further styles. ``strength`` 0 gives the photo back. ``colors``: those of the
     style, of the photo, or the style's matched to the photo's histogram; ``keep_colors`` is the older word for "photo".
-    ``style_size`` above 1 makes strokes larger. ``pixels`` quick: a large photo is painted small, and the painting is
-    brought to its size along the photo's own edges; every: each of its pixels is painted, with strokes as many pixels
-    wide as on a small photo. ``detail`` brings the photo's own lines back where it has some.
+    ``style_size`` above 1 makes strokes larger. ``pixels`` quick: in the style of a picture a large photo is
+    painted small, and the painting is brought to its size along the photo's own edges; every: each of its pixels is
+    painted, as it always is in a built-in style. ``detail`` brings the photo's own lines back where it has some.
     ``mask``: a picture as large as the photo, bright where it is to be painted (or its regions, see ``Part``),
     ``mask_inverse`` where it is not; ``mask_soft`` is the width of its edges in hundredths of the photo's shorter side.
 

@@ -54,6 +54,8 @@ def test_two_styles_are_mixed_in_colours_matched_to_the_photo(person: Person) ->
 
 def test_a_large_photo_is_quick_and_what_every_pixel_costs_is_told_before(person: Person) -> None:
     begun(person, photo(1500, 1000))
+    person.pick("style-source", "From a picture")
+    person.upload("style-picture", photo(64, 64, "amber"))
     told = person("style-reckoned .reckoned")
     expect(told).to_contain_text("memory", timeout=60_000)
     quick = told.text_content()

@@ -89,18 +89,22 @@ def test_a_photo_painted_as_itself_comes_back_nearly() -> None:
 
 def test_only_a_photo_with_more_pixels_is_painted_small_and_always_in_its_proportions() -> None:
     edge = int((NEARLY * QUICK) ** 0.5)
-    assert seen_size(asked(), edge, edge) == (edge, edge)
-    assert seen_size(asked(pixels="every"), 4000, 3000) == (4000, 3000)
+    assert seen_size(asked(), "picture", edge, edge) == (edge, edge)
+    assert seen_size(asked(pixels="every"), "picture", 4000, 3000) == (4000, 3000)
+    assert seen_size(asked(), "builtin", 4000, 3000) == (4000, 3000)
     for width, height in ((4000, 3000), (12_000, 600), (900, 8000)):
-        wide, high = seen_size(asked(), width, height)
+        wide, high = seen_size(asked(), "picture", width, height)
         assert wide * high == pytest.approx(QUICK, rel=0.02)
         assert wide / high == pytest.approx(width / height, rel=0.02)
-    assert seen_size(asked(style_size=0.5), 4000, 3000)[0] == pytest.approx(2 * seen_size(asked(), 4000, 3000)[0], 0.01)
+    finer = seen_size(asked(style_size=0.5), "picture", 4000, 3000)
+    assert finer[0] == pytest.approx(2 * seen_size(asked(), "picture", 4000, 3000)[0], 0.01)
 
 
 def test_quick_takes_less_of_everything_than_every_pixel() -> None:
-    rates = {"builtin": 1.0, "lift": 0.1}
-    quick, every = (reckon(asked(pixels=how), 4000, 3000, 4, rates) for how in ("quick", "every"))
+    rates = {"picture": 1.0, "lift": 0.1}
+    quick, every = (
+        reckon(asked(pixels=how, style="", style_picture="1" * 64), 4000, 3000, 4, rates) for how in ("quick", "every")
+    )
     assert quick.seconds is not None
     assert every.seconds is not None
     assert quick.seconds == pytest.approx(QUICK / 1e6 + 1.2, rel=0.01)
@@ -110,13 +114,12 @@ def test_quick_takes_less_of_everything_than_every_pixel() -> None:
 
 def test_a_large_photo_is_painted_quickly_unless_every_pixel_is_wanted(pipeline: StylePipeline, tmp_path: Path) -> None:
     photo = saved(scene(760, 500))
-    quick, every = (
-        result(pipeline, tmp_path, photo, style="ember-glow", pixels=how, scores=False) for how in ("quick", "every")
-    )
+    glass = saved(scene(40, 40).rotate(90))
+    quick, every = (result(pipeline, tmp_path, photo, glass, pixels=how) for how in ("quick", "every"))
     assert "rate_lift" in quick.facts
     assert "rate_lift" not in every.facts
     small = saved(scene(90, 62))
-    one, other = (painted(pipeline, tmp_path, small, style="ember-glow", pixels=how) for how in ("quick", "every"))
+    one, other = (painted(pipeline, tmp_path, small, glass, pixels=how) for how in ("quick", "every"))
     assert one.tobytes() == other.tobytes()
 
 
