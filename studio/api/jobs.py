@@ -106,7 +106,7 @@ class Jobs:
         Args:
             job_id: The id of the job.
         """
-        kept = self._studio.jobs.snapshots(owner_of(request), job_id)
+        kept = await to_thread(self._studio.jobs.snapshots, owner_of(request), job_id)
         return [{"step": one.step, "seconds": one.seconds} for one in kept]
 
     async def branch_training(self, job_id: str, step: float, settings_json: str, request: gr.Request) -> str:
@@ -119,7 +119,7 @@ class Jobs:
                 data and recipe stay.
         """
         changes, whole_step = json_object(settings_json), whole("step", step)
-        return self._studio.jobs.branch(owner_of(request), job_id, whole_step, changes).id
+        return (await to_thread(self._studio.jobs.branch, owner_of(request), job_id, whole_step, changes)).id
 
     async def get_job(self, job_id: str, request: gr.Request) -> Info:
         """One job: its state, request, device seconds, error, and what it made.
