@@ -214,5 +214,5 @@ def test_no_route_leaves_its_folder(studio: Server, data: Path, path: str) -> No
 
 
 def test_the_studio_is_well_afterwards(studio: Server, data: Path) -> None:
-    assert httpx.get(studio.url + "/healthz").json() == {"status": "ok", "worker": "ready"}
+    assert httpx.get(studio.url + "/healthz").json() == {"status": "ok", "worker": "ready", "devices": "1 of 1 ready"}
     assert "bug" not in (data / "log.txt").read_text(encoding="utf-8").lower()
