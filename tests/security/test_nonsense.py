@@ -225,7 +225,7 @@ def test_what_is_too_large_is_refused_however_it_comes(asked: Asked) -> None:
 
 def test_the_studio_is_well_afterwards(asked: Asked) -> None:
     assert asked.count > 500
-    assert httpx.get(f"{asked.url}/healthz").json() == {"status": "ok", "worker": "ready"}
+    assert httpx.get(f"{asked.url}/healthz").json() == {"status": "ok", "worker": "ready", "devices": "1 of 1 ready"}
     assert '"done"' in asked.post("/gradio_api/run/get_job", {"data": [asked.job]})
     log = asked.log.read_text("utf-8", "replace")
     assert "Traceback" not in log, log[max(log.find("Traceback") - 500, 0) :][:3000]
