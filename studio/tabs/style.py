@@ -127,7 +127,8 @@ class StyleTab(Tab):
             [self.controls.fields["parts"], self.part_file],
             **QUIET,
         )
-        asked = [self.photo_shown, *(self.controls.fields[name] for name in RECKONED_BY), self.source]
+        shown = (self.photo_shown, self.picture_shown)
+        asked = [*shown, *(self.controls.fields[name] for name in RECKONED_BY), self.source]
         for one in asked:
             one.change(  # type: ignore[attr-defined]
                 self.reckon, self.inputs, self.reckoned, trigger_mode="always_last", **QUIET
