@@ -57,13 +57,13 @@ def _node(gpus: int) -> dict[str, Any]:
 
 
 def actor_processes() -> list[int]:
-    """The processes of actors that hold an engine, on whatever node of this machine, of ours only."""
-    ours = []
-    for process in psutil.process_iter(["cmdline", "pid"]):
-        words = " ".join(process.info["cmdline"] or ())
-        if words.startswith("ray::RayEngine") and process.username() == psutil.Process().username():
-            ours.append(int(process.info["pid"]))
-    return ours
+    """The processes of actors that hold an engine, on whatever node of ours: others may have a cluster here too."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.name().startswith("ray::RayEngine") or "ray::RayEngine" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 def kill(pid: int) -> None:

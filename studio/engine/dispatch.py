@@ -90,6 +90,7 @@ class Dispatch:
         for job in self._rows.since(time.time() - DAY):
             self._roster.usage.begin_with(job)
         self._sweep()
+        self._log.heard.begin()
         with self._lock:
             self._roster.queue = self._rows.find(states=("queued",), oldest_first=True)
         self._hosts.start(self)

@@ -27,6 +27,12 @@ class Heard:
         self._written: dict[str, int] = {}
         self._here = threading.local()
 
+    def begin(self) -> None:
+        """Somebody else may have listened since we did: only what is written down counts."""
+        with self._guard:
+            self._taken.clear()
+            self._written.clear()
+
     def known(self, source: str) -> int:
         """Up to which number messages were taken, by us or by whoever listened before."""
         with self._guard:

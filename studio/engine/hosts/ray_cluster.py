@@ -24,6 +24,7 @@ from studio.settings import Settings
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call after the cluster went would begin one of its own
 try:
     import ray
+    from ray._private import worker
     from ray._private.state import state as cluster_state  # draining machines are told nowhere else
     from ray.autoscaler.sdk import request_resources
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -63,7 +64,8 @@ class RayHosts:
 
     def start(self, members: Members) -> None:
         self._closing.clear()
-        self._hosts.clear()  # those of before have been closed: we led, and another process did meanwhile
+        for known in (self._hosts, self._nodes, self._leaving, self._resting):
+            known.clear()  # those of before have been closed: we led, and another process did meanwhile
         before = {one["name"] for one in ray.util.list_named_actors(all_namespaces=True) if self._ours(one)}
         self._look(members)
         for name, host in list(self._hosts.items()):
@@ -163,6 +165,7 @@ def _connect(address: str, namespace: str) -> None:
     """Joins the cluster without a word of Ray's in our console, and leaves SIGTERM to us."""
     if not ray.is_initialized():
         _check_there(address)
+        worker.print_to_stdstream = _told
         before = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(
@@ -177,6 +180,11 @@ def _connect(address: str, namespace: str) -> None:
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, before)
+
+
+def _told(data: dict[str, Any], ignore_prefix: bool = False) -> None:  # noqa: ARG001 - as Ray calls it
+    """What Ray would print of a worker or a machine that died, whatever it was told about logs."""
+    log.debug("%s: %s", data.get("pid"), " ".join(map(str, data.get("lines", ()))))
 
 
 def _check_there(address: str) -> None:
