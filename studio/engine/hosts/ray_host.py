@@ -22,8 +22,9 @@ from studio.engine.messages import Attached, Marked, Message, Order, Ready
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-#: an engine that was up and says nothing at all for so long is lost; it speaks once a second
-SILENT_SECONDS = 15.0
+#: an engine that was up, speaks once a second and says nothing for so long is lost. Ray tells of deaths itself: this is
+#: for whoever is cut off, and long, as a machine may be so busy that nobody in it is heard for a while
+SILENT_SECONDS = 30.0
 #: between two tries to find an actor that is being started again
 PAUSE_SECONDS = 0.5
 
