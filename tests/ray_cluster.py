@@ -18,6 +18,7 @@ class RayCluster:
     """``address`` is what ``--cluster`` takes; ``add`` begins a machine with so many virtual GPUs."""
 
     def __init__(self, gpus: int) -> None:
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray puts its workers behind whatever else computes here
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(initialize_head=True, head_node_args={**_node(gpus), "include_dashboard": False})
