@@ -1,8 +1,8 @@
 """A studio in a process of its own that does what it is told over its standard input: something that can be killed.
 
-``python -m tests.faults.driver DATA MINUTES``, MINUTES being the cap on everybody's device minutes a day, 0 for none;
-each line in is a JSON array (command, arguments), each line out its answer. An answer is an acknowledgement: what it
-says was done must be there whatever is killed afterwards.
+``python -m tests.faults.driver DATA MINUTES [DATABASE]``, MINUTES being the cap on everybody's device minutes a day, 0
+for none; each line in is a JSON array (command, arguments), each line out its answer. An answer is an acknowledgement:
+what it says was done must be there whatever is killed afterwards.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from pipelines.errors import StudioError
 from studio.engine.job import ENDED
 from studio.services import Studio, open_studio
@@ -28,16 +30,23 @@ PEOPLE = ("ann", "bob")
 class Driver:
     """The studio's side."""
 
-    def __init__(self, data: Path, minutes: int) -> None:
+    def __init__(self, data: Path, minutes: int, database: str = "") -> None:
         caps = {"administrator": {"device_minutes": minutes}}  # which everybody is where there are no accounts
-        self.studio: Studio = open_studio(settings(data, engine="process", running=2, caps=caps))
+        self.studio: Studio = open_studio(settings(data, engine="process", running=2, caps=caps, database=database))
         self.studio.start()
+
+    def leads(self) -> bool:
+        return self.studio.jobs.leads
 
     def submit(self, owner: str, steps: int, leaves: bool) -> str:
         return self.studio.jobs.submit(owner, "training", small_training(steps=steps), ends_with_page=leaves).id
 
     def tell(self, owner: str, job_id: str, what: str) -> str:
         return str(getattr(self.studio.jobs, what)(owner, job_id).state)
+
+    def names(self, owner: str) -> list[str]:
+        """Somebody's jobs."""
+        return [job.id for job in self.studio.jobs.list(owner, limit=1000)]
 
     def use(self, owner: str, seconds: float) -> None:
         """Somebody has used the device for so long, just now."""
@@ -90,13 +99,14 @@ class Driver:
 class Driven:
     """Our side of it."""
 
-    def __init__(self, data: Path, minutes: int = 0) -> None:
+    def __init__(self, data: Path, minutes: int = 0, database: str = "") -> None:
         self.data = data
         self.minutes = minutes
+        self.database = database
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.driver", str(self.data), str(self.minutes)]
+        command = [sys.executable, "-m", "tests.faults.driver", str(self.data), str(self.minutes), self.database]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._answer() == "ready"
 
@@ -135,7 +145,7 @@ class Driven:
 
 
 def main() -> None:
-    driver = Driver(Path(sys.argv[1]), int(sys.argv[2]))
+    driver = Driver(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
     print(json.dumps({"answer": "ready"}), flush=True)  # noqa: T201
     for line in sys.stdin:
         command, *arguments = json.loads(line)
@@ -143,6 +153,8 @@ def main() -> None:
             answer = {"answer": getattr(driver, command)(*arguments)}
         except StudioError as error:
             answer = {"refused": str(error), "key": error.key}
+        except OperationalError as error:  # what the page says in a sentence (studio.answers)
+            answer = {"refused": str(error), "key": "database.moment"}
         print(json.dumps(answer), flush=True)  # noqa: T201
 
 
