@@ -84,6 +84,7 @@ class Storm:
         """Every job, once all have ended; one that was left to its owner is resumed."""
 
         def ended() -> list[dict[str, Any]] | None:
+            time.sleep(2)  # looking at everything takes a core
             with suppress(StudioError):
                 found = self.webs[0]("look")
                 for job in found:
