@@ -1,0 +1,203 @@
+"""What becomes of what the devices say: events, ends, signs of life, and a death of which a host tells.
+
+Knows messages, rows, the event log and who is inside. Does not choose who goes where: that is for ``dispatch``, which
+is built on this half. Nothing counts that a device says of a job which was taken from it meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+from sqlalchemy.exc import OperationalError
+
+from pipelines.durable import DiskFull
+from studio.engine.events import RETRY_SECONDS, EventLog
+from studio.engine.fleet import SILENT, Device
+from studio.engine.hosts import Loss
+from studio.engine.job import LIVE, Job
+from studio.engine.messages import (
+    Added,
+    Attached,
+    Emitted,
+    Ended,
+    Marked,
+    Message,
+    Order,
+    Ready,
+    Tell,
+    Turned,
+    Vitals,
+)
+from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
+from studio.engine.roster import Inside, Roster, interactive
+from studio.engine.rows import JobRows
+from studio.engine.term import Deposed
+from studio.moderation.moderation import Moderation
+
+log = logging.getLogger(__name__)
+
+
+class Hearing(ABC):
+    """Takes messages in, from threads of the hosts'."""
+
+    def __init__(self, rows: JobRows, event_log: EventLog, roster: Roster, moderation: Moderation) -> None:
+        self._rows = rows
+        self._log = event_log
+        self._roster = roster
+        self._moderation = moderation
+        self._fleet = roster.fleet
+        self._recovery = Recovery()
+        self._lock = threading.RLock()
+        self._closing = False
+
+    @abstractmethod
+    def _pump(self) -> None:
+        """Hands over as many queued jobs as there are free places. The lock is held."""
+
+    @abstractmethod
+    def _order(self, job_id: str, order: Order) -> bool:
+        """Passes an order on to where the job is. False where it is with no device."""
+
+    @abstractmethod
+    def _recover(self, job: Job, seconds: float | None = None) -> None:
+        """A job that nobody runs any more goes on, or is interrupted."""
+
+    @abstractmethod
+    def _clear(self, job_id: str) -> None:
+        """Deletes what only a further attempt would have needed."""
+
+    def _receive(self, device: Device, message: Message | Marked) -> None:
+        """Takes a message; while it cannot be written down (a full disk, say) it waits, and the engine with it."""
+        heard = self._log.heard
+        if isinstance(message, Marked) and message.number <= heard.known(message.source):
+            return None  # told again, as it was not known to be written down
+        while True:
+            try:
+                if not isinstance(message, Marked):
+                    return self._take(device, message)
+                with heard.taking(message.source, message.number):
+                    return self._take(device, message.message)
+            except (DiskFull, OperationalError, Deposed) as error:
+                if self._closing:
+                    return None
+                log.error("%s cannot be written down, trying again: %s", type(message).__name__, error)
+                time.sleep(RETRY_SECONDS)
+
+    def _take(self, device: Device, message: Message) -> None:
+        match message:
+            case Emitted(job_id, kind, data) if self._at(job_id, device):
+                self._log.append(job_id, kind, data)
+                self._roster.see(job_id, kind, data)
+                if kind == "metrics" and data.get("steps"):
+                    self._recovery.reached(job_id, int(data["steps"][-1]))
+            case Added(job_id, made) if self._at(job_id, device):
+                self._rows.add(job_id, made)
+            case Vitals():
+                self._heard(device, message)
+            case Turned(job_id, state) if self._at(job_id, device):
+                self._turned(job_id, state)
+            case Ended(job_id) if self._at(job_id, device):
+                self._ended(message)
+            case Ready():
+                with self._lock:
+                    device.ready = message
+                    self._pump()
+            case Attached(source, jobs):
+                self._attached(device, source, jobs)
+
+    def _attached(self, device: Device, source: str, jobs: tuple[str, ...]) -> None:
+        """Its jobs go on where they are, but for those that were given up meanwhile."""
+        if device.source and device.source != source:
+            self._log.heard.forget(device.source)
+        device.source = source
+        for job_id in jobs:
+            job = self._rows.get(job_id)
+            with self._lock:
+                if job is not None and job.live and job_id not in self._roster.inside:
+                    self._roster.adopt(job, device.name)
+                elif not self._at(job_id, device):
+                    device.host.order(Tell(job_id, "cancel"))
+
+    def _at(self, job_id: str, device: Device) -> bool:
+        """Whether the job is with this device: what another says of it is of an attempt that was given up."""
+        inside = self._roster.inside.get(job_id)
+        return inside is not None and inside.device == device.name
+
+    def _heard(self, device: Device, vitals: Vitals) -> None:
+        """Stops trainings whose owners have no device minutes left; others may begin now that some are free."""
+        if device.source:
+            device.host.acknowledge(self._log.heard.written(device.source))
+        with self._lock:
+            self._roster.hear(device, vitals)
+            stopping = [
+                one for one in self._roster.inside.values() if not one.stopped and self._roster.used_up(one.job)
+            ]
+            for one in stopping:
+                one.stopped = USED_UP
+            self._pump()
+        for one in stopping:
+            self._order(one.job.id, Tell(one.job.id, "interrupt"))
+
+    def _turned(self, job_id: str, state: str) -> None:
+        with self._lock:
+            inside = self._roster.inside.get(job_id)
+            if inside is None:
+                return
+            inside.paused = state == "paused"
+            if inside.paused:
+                self._rows.move(job_id, "paused", ("queued", "running"))
+            else:
+                self._rows.move(job_id, "running", ("queued", "paused"))
+            self._pump()
+
+    def _ended(self, end: Ended) -> None:
+        with self._lock:
+            inside = self._roster.inside.get(end.job_id)
+        if inside is None:
+            return
+        if end.state == "interrupted" and self._closing and not (inside.stopped or end.error):
+            self._recover(self._rows.get(end.job_id) or inside.job, end.device_seconds)
+            return
+        self._rows.move(
+            end.job_id,
+            end.state,  # type: ignore[arg-type]  # the engine only ends jobs in ended states
+            LIVE,
+            device_seconds=end.device_seconds,
+            error=inside.stopped or end.error or CLOSED if end.state == "interrupted" else end.error,
+            facts=end.facts if end.state == "done" else None,
+            made=end.made,
+        )
+        if end.error is not None and end.error.key.startswith("moderation."):
+            self._moderation.note(inside.job.owner, inside.job.kind, end.error.as_error())
+        if end.state != "interrupted":
+            self._clear(end.job_id)
+        with self._lock:
+            if end.state == "done":
+                self._roster.estimates.learn(inside.job, end.device_seconds - inside.job.device_seconds)
+            self._roster.end(end.job_id, end.device_seconds)
+            self._recovery.forget(end.job_id)
+            self._pump()
+
+    def _lost(self, device: Device, loss: Loss) -> None:
+        """A device's engine died. A training goes on by itself, here or elsewhere, unless it gets nowhere; anything
+        else that ran is interrupted with the reason, and what had not begun goes back in the queue."""
+        with self._lock:
+            for inside in [one for one in self._roster.inside.values() if one.device == device.name]:
+                seconds = self._roster.device_seconds(inside.job)
+                self._roster.end(inside.job.id, seconds)
+                self._take_back(inside, seconds, loss)
+            device.ready, device.vitals = None, SILENT
+            self._pump()
+
+    def _take_back(self, inside: Inside, seconds: float, loss: Loss) -> None:
+        job, error = inside.job, inside.stopped or sentence_of(loss)
+        goes_on = not (interactive(job) or inside.paused or inside.stopped) and self._recovery.again(job.id)
+        if goes_on and self._rows.move(job.id, "queued", ("running",), error=AGAIN, device_seconds=seconds, retry=True):
+            self._roster.queue.insert(0, replace(job, state="queued", attempt=job.attempt + 1, device_seconds=seconds))
+        elif not self._rows.move(job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds):
+            self._rows.release(job.id)
+            self._roster.queue.insert(0, job)
