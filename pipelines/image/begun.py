@@ -8,15 +8,13 @@ is looked at before, as for pictures in company: in half the bits a batch may co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import torch
 
-from pipelines.image.together import ALIKE, PROOF_STEPS, Enough
+from pipelines.image.together import ALIKE, first_latents
 
 _GIVEN = ("image", "mask_image", "prompt", "negative_prompt")
-Tensors = dict[str, torch.Tensor]
 
 
 def one_each(settings: Mapping[str, Any], count: int) -> dict[str, Any]:
@@ -48,21 +46,13 @@ def _first_steps(
     pipe: Any, settings: Mapping[str, Any], seeds: Sequence[int], rest: Callable[[], None]
 ) -> torch.Tensor:
     """Latents (pictures, ...) after them, in float32."""
-    found: list[torch.Tensor] = []
-
-    def after_step(_pipe: Any, index: int, _time: Any, tensors: Tensors) -> Tensors:
-        found.append(tensors["latents"].float())
-        rest()
-        if index + 1 >= PROOF_STEPS:
-            raise Enough
-        return tensors
-
-    with suppress(Enough):
-        pipe(
+    return first_latents(
+        lambda after_step: pipe(
             **one_each(settings, len(seeds)),
             generator=generators(seeds),
             output_type="latent",
             callback_on_step_end=after_step,
             callback_on_step_end_tensor_inputs=["latents"],
-        )
-    return found[-1]
+        ),
+        rest,
+    )

@@ -117,18 +117,23 @@ class Together:
 
     def _begun(self, words: Sequence[Words], seeds: Sequence[int], rest: Rest) -> torch.Tensor:
         """Latents (pictures, ...) after the first steps, in float32."""
-        found: list[torch.Tensor] = []
+        return first_latents(lambda after_step: self._painted(words, seeds, after_step), rest)
 
-        def after_step(_pipe: Any, index: int, _time: Any, tensors: Tensors) -> Tensors:
-            found.append(tensors["latents"].float())
-            rest()
-            if index + 1 >= PROOF_STEPS:
-                raise Enough
-            return tensors
 
-        with suppress(Enough):
-            self._painted(words, seeds, after_step)
-        return found[-1]
+def first_latents(paint: Callable[[Callable[..., Tensors]], object], rest: Callable[[], None]) -> torch.Tensor:
+    """Latents (pictures, ...) after the first steps, in float32. ``paint`` gets what is to be called after each."""
+    found: list[torch.Tensor] = []
+
+    def after_step(_pipe: Any, index: int, _time: Any, tensors: Tensors) -> Tensors:
+        found.append(tensors["latents"].float())
+        rest()
+        if index + 1 >= PROOF_STEPS:
+            raise Enough
+        return tensors
+
+    with suppress(Enough):
+        paint(after_step)
+    return found[-1]
 
 
 def check_finite(latents: torch.Tensor) -> None:
