@@ -14,7 +14,7 @@ from fastapi.responses import Response
 
 from pipelines.errors import StudioError
 from studio.engine.job import Job
-from studio.engine.status import DeviceStatus, EngineStatus, Running
+from studio.engine.status import EngineStatus, Running
 from studio.library.library import Item
 from studio.owners import owner_of
 from studio.services import Studio
@@ -87,23 +87,8 @@ def _status(studio: Studio, owner: str) -> dict[str, Any]:
         "doing": None if holder is None else _shown(holder, owner),
         "running": [_shown(job, owner) for job in now.running],
         "queued": now.queued,
-        "devices": [_device(one) for one in now.devices],
+        "devices": [one.shown() for one in now.devices],
         "mine": _waiting(studio, now, owner),
-    }
-
-
-def _device(one: DeviceStatus) -> dict[str, Any]:
-    """What everybody may know of a device."""
-    return {
-        "name": one.name,
-        "node": one.node,
-        "worker": one.worker,
-        "device": one.device,
-        "memory_used": one.memory_used,
-        "memory_total": one.memory_total,
-        "running": one.running,
-        "busy": one.busy,
-        "draining": one.draining,
     }
 
 

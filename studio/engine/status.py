@@ -79,6 +79,11 @@ class DeviceStatus:
     busy: bool
     draining: bool
 
+    def shown(self) -> dict[str, Any]:
+        """What everybody may know of it, as plain values."""
+        names = ("name", "node", "worker", "device", "memory_used", "memory_total", "running", "busy", "draining")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class EngineStatus:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import StudioError
 from studio.accounts.person import Person
-from studio.engine.status import DeviceStatus, EngineStatus
+from studio.engine.status import EngineStatus
 from studio.settings import RoleCaps
 from studio.tabs.models import model_titles
 from studio.tabs.section import Section
@@ -39,7 +39,7 @@ class Devices(Section):
             "memory_used": now.memory_used,
             "memory_total": now.memory_total,
             "draining": now.draining,
-            "devices": [_device(one) for one in now.devices],
+            "devices": [one.shown() | {"models": [model for model, _ in one.resident]} for one in now.devices],
             "models": _models(now),
             "running": self._running(now, names),
             "queue": self._queue(names),
@@ -119,20 +119,6 @@ class Devices(Section):
                 row = rows.setdefault((who, model), {"who": who, "model": model, "today": 0.0, "week": 0.0})
                 row[span] += seconds
         return sorted(rows.values(), key=lambda row: -row["week"])
-
-
-def _device(one: DeviceStatus) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "node": one.node,
-        "worker": one.worker,
-        "device": one.device,
-        "memory_used": one.memory_used,
-        "memory_total": one.memory_total,
-        "models": [model for model, _ in one.resident],
-        "running": one.running,
-        "draining": one.draining,
-    }
 
 
 def _models(now: EngineStatus) -> list[dict[str, Any]]:
