@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.durable import DiskFull
-from studio.engine import dispatch, events
+from studio.engine import events, hearing
 from studio.services import Studio
 from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
 
@@ -60,7 +60,7 @@ def test_a_training_goes_on_while_the_database_is_full_and_is_written_down_after
     studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(events, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(hearing, "RETRY_SECONDS", 0.1)
     job = studio.jobs.submit(OWNER, "training", endless_training())
     follow(studio, job, stop=lambda event: event.kind == "metrics")
     with pytest.raises(DiskFull):
