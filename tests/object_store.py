@@ -20,6 +20,10 @@ class ObjectStore:
         self._numbers = count()
 
     @property
+    def port(self) -> int:
+        return int(self.endpoint.rpartition(":")[2])
+
+    @property
     def environment(self) -> dict[str, str]:
         return {"AWS_ENDPOINT_URL": self.endpoint, **KEYS}
 

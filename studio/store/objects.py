@@ -11,6 +11,7 @@ an upload that a kill cut short are invisible; a lifecycle rule of the bucket (a
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 PART = 16 << 20
 #: S3 knows no more parts of one file
 _PARTS = 9000
+#: parts on their way at once: so many are in memory, of a file however large
+_AT_ONCE = 4
 _DIGEST = "sha256"
 _FULL = ("507 Insufficient", "XMinioStorageFull", "QuotaExceeded", "ServiceQuotaExceeded", "NoSpaceLeft")
+_ELSEWHERE = ("AuthorizationHeaderMalformed", "incorrectly configured region", "PermanentRedirect")
+_BEYOND = ("416 Re", "416 Ra", "InvalidRange")
 _REFUSED = ("403 Forbidden", "401 Unauthorized", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 
 
@@ -68,7 +73,7 @@ class ObjectStorage:
         if size > PART:
             if (there := self._head(name)) is not None:
                 return self._again(name, there, source, digest)
-            self._send(name, source, digest, use_multipart=True, chunk_size=max(PART, size // _PARTS))
+            self._send(name, source, digest, **_in_parts(size))
             return True
         try:
             self._send(name, source, digest, mode="create")
@@ -82,7 +87,12 @@ class ObjectStorage:
         with self._sentences():
             if end is not None and end <= start:
                 return Content(self._size(name), iter(()))
-            found: GetResult = self._obstore.get(self._store, checked(name), options=options)
+            try:
+                found: GetResult = self._obstore.get(self._store, checked(name), options=options)
+            except self._obstore.exceptions.BaseError as error:
+                if not any(word in str(error) for word in _BEYOND):
+                    raise
+                return Content(self._size(name), iter(()))  # it ends before ``start``
         return Content(found.meta["size"], self._pieces(found))
 
     def delete(self, names: Iterable[str]) -> None:
@@ -115,7 +125,8 @@ class ObjectStorage:
         if self._digest(name, there) != digest:
             raise Taken(name)
         if time.time() - there.meta["last_modified"].timestamp() > RENEW:
-            self._send(name, source, digest)  # the same bytes, whole or not at all: it gets a new time
+            size = size_of(source)
+            self._send(name, source, digest, **_in_parts(size))  # whole or not at all: the same, with a new time
         return False
 
     def _digest(self, name: str, there: GetResult) -> str:
@@ -154,16 +165,34 @@ class ObjectStorage:
         except FileNotFoundError as error:
             self._check_bucket(error)
             raise FileNotFoundError(str(error).split(":", 1)[0]) from None
-        except (errors.PermissionDeniedError, errors.UnauthenticatedError) as error:
-            raise lets_nobody_in(self.address) from error
         except errors.BaseError as error:
             self._check_bucket(error)
             said = str(error)
-            if any(word in said for word in _REFUSED):
-                raise lets_nobody_in(self.address) from error
+            if any(word in said for word in _ELSEWHERE):
+                raise StudioError(
+                    "storage.region",
+                    "The bucket {bucket} is in another region than this machine was told. Set AWS_REGION to it.",
+                    bucket=self._bucket,
+                ) from error
+            shut = isinstance(error, (errors.PermissionDeniedError, errors.UnauthenticatedError))
+            if shut or any(word in said for word in _REFUSED):
+                raise lets_nobody_in(self.address, _code(said)) from error
             if any(word in said for word in _FULL):
                 raise DiskFull from error
             raise StorageAway(self.address, _reason(said)) from error
+
+
+def _code(said: str) -> str:
+    """What the store calls its reason, such as SignatureDoesNotMatch or RequestTimeTooSkewed."""
+    found = re.search(r"<Code>(\w+)</Code>", said)
+    return found[1] if found else "403 Forbidden"
+
+
+def _in_parts(size: int) -> dict[str, Any]:
+    """How obstore sends a file of ``size`` bytes: what is small, in one request."""
+    if size <= PART:
+        return {"use_multipart": False}
+    return {"use_multipart": True, "chunk_size": max(PART, size // _PARTS), "max_concurrency": _AT_ONCE}
 
 
 def _reason(said: str) -> str:

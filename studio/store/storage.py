@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from pipelines.durable import PARTIAL, DiskFull, is_full, sync_folder
 from pipelines.errors import StudioError
-from pipelines.storage import PIECE, Content, Source, Storage, StorageAway, Stored, Taken, sha256_of, size_of
+from pipelines.storage import PIECE, Content, Source, Storage, StorageAway, Stored, Taken, sha256_of, size_of, torn
 
 #: seconds after which a file that is put again is given a new time: long before anybody sweeps it for its age
 RENEW = 600.0
@@ -26,6 +26,9 @@ RENEW = 600.0
 _HALF = 86_400.0
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
+#: what a file system says that knows no second name of a file
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_PROBES = "probe"
 #: what the system says where a mounted folder's server is not there
 _AWAY = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT, errno.ENODEV)
 
@@ -55,11 +58,13 @@ def open_storage(address: str, patience: float = 20.0) -> Storage | None:
 
 
 def check(storage: Storage) -> None:
-    """Raises ``StudioError`` where files cannot be put there and read again."""
-    probe, data = f"probe/{os.urandom(8).hex()}", b"atelier"
+    """Raises ``StudioError`` where files cannot be put there, read again, listed and taken away."""
+    probe, data = f"{_PROBES}/{os.urandom(8).hex()}", os.urandom(8)
     storage.put(probe, data)
-    storage.get(probe).read()
-    storage.delete([probe])
+    if storage.get(probe).read() != data:
+        raise torn(probe, storage.address)
+    left = [one.name for one in storage.list(_PROBES) if time.time() - one.modified > _HALF]  # by who was killed
+    storage.delete([probe, *left])
 
 
 def checked(name: str) -> str:
@@ -69,11 +74,12 @@ def checked(name: str) -> str:
     return name
 
 
-def lets_nobody_in(address: str) -> StudioError:
+def lets_nobody_in(address: str, reason: str) -> StudioError:
     return StudioError(
         "storage.refused",
-        "The storage {place} lets this machine neither read nor write. Check its keys or permissions.",
+        "The storage {place} lets this machine neither read nor write ({reason}). Check its keys or permissions.",
         place=address,
+        reason=reason,
     )
 
 
@@ -94,6 +100,8 @@ class FolderStorage:
                 os.link(partial, path)
             except FileExistsError:
                 return self._again(path, source, digest)
+            except OSError as error:
+                raise self._without_links() if error.errno in _NO_LINKS else error from None
             finally:
                 partial.unlink(missing_ok=True)
             sync_folder(path.parent)
@@ -112,8 +120,11 @@ class FolderStorage:
                 self._drop_empty(path.parent)
 
     def list(self, folder: str = "") -> Iterator[Stored]:
+        top = self._path(folder) if folder else self.folder
         with self._sentences():
-            for parent, _, names in os.walk(self._path(folder) if folder else self.folder):
+            if not top.is_dir():
+                self._check_there()
+            for parent, _, names in os.walk(top, onerror=_unless_gone):
                 for name in names:
                     path = Path(parent) / name
                     if name.startswith(PARTIAL):
@@ -180,6 +191,14 @@ class FolderStorage:
                 place=self.address,
             )
 
+    def _without_links(self) -> StudioError:
+        return StudioError(
+            "storage.links",
+            "The file system of {place} knows no hard links, by which a file is put there whole or not at all. Use "
+            "NFS, another file system or an object store.",
+            place=self.address,
+        )
+
     @contextmanager
     def _sentences(self) -> Iterator[None]:
         try:
@@ -188,7 +207,7 @@ class FolderStorage:
             self._check_there()
             raise
         except PermissionError as error:
-            raise lets_nobody_in(self.address) from error
+            raise lets_nobody_in(self.address, error.strerror or "no permission") from error
         except OSError as error:
             if is_full(error):
                 raise DiskFull from error
@@ -201,6 +220,12 @@ def _pieces_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             yield piece
+
+
+def _unless_gone(error: OSError) -> None:
+    """A folder that cannot be looked into is not empty; one that somebody took away meanwhile is."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 def _drop_old(partial: Path) -> None:

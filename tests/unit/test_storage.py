@@ -21,6 +21,8 @@ from studio.store import objects
 from studio.store import storage as folders
 from studio.store.objects import ObjectStorage
 from studio.store.storage import FolderStorage, check, open_storage
+from tests.object_store import ObjectStore
+from tests.unreliable import breaking_off, refusing
 
 
 def names(storage: Storage, folder: str = "") -> list[str]:
@@ -77,6 +79,33 @@ def test_a_large_file_is_sent_in_parts_and_comes_back_in_pieces(
     assert max(map(len, pieces)) <= 2 * PIECE
     with pytest.raises(Taken):
         storage.put("large", bytes(11 << 20))
+
+
+def test_a_part_beyond_the_end_is_nothing_and_no_error(storage: Storage) -> None:
+    storage.put("empty", b"")
+    storage.put("ten", b"0123456789")
+    for name, start, end in (("empty", 0, 12), ("empty", 5, None), ("ten", 10, None), ("ten", 12, 20)):
+        found = storage.get(name, start, end)
+        assert (found.size, found.read()) == (10 if name == "ten" else 0, b""), (name, start, end)
+
+
+def test_a_large_file_that_is_put_again_goes_in_as_large_parts_as_the_first_time(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else S3's ten thousand parts end at 48 GB."""
+    monkeypatch.setattr(objects, "RENEW", -5)
+    storage = ObjectStorage(*_parts(bucket), patience=1)
+    asked: list[dict[str, Any]] = []
+    put = storage._obstore.put
+    monkeypatch.setattr(storage._obstore, "put", lambda *given, **how: asked.append(how) or put(*given, **how))
+    data = bytes(objects.PART + 1)
+    assert (storage.put("large", data), storage.put("large", data)) == (True, False)
+    assert [how.get("chunk_size") for how in asked] == [objects.PART] * 2
+
+
+def _parts(address: str) -> tuple[str, str]:
+    name, _, prefix = address.removeprefix("s3://").partition("/")
+    return name, prefix
 
 
 def test_the_list_has_names_sizes_and_times_below_a_folder(storage: Storage) -> None:
@@ -145,7 +174,8 @@ def test_no_address_is_no_storage() -> None:
 
 def test_a_folder_that_is_not_mounted_is_a_sentence(tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path / "share")
-    for act in (lambda: storage.put("a/b", b""), lambda: storage.get("a/b"), lambda: check(storage)):
+    acts: list[Any] = [lambda: storage.put("a/b", b""), lambda: storage.get("a/b"), lambda: check(storage)]
+    for act in (*acts, lambda: list(storage.list()), lambda: list(storage.list("jobs/x"))):
         with pytest.raises(StudioError, match=r"no folder .*share on this machine"):
             act()
 
@@ -184,6 +214,88 @@ def test_what_a_disk_refuses_is_a_sentence_and_leaves_nothing(
     with pytest.raises(error):
         storage.put("a/b", b"data")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, scan = FolderStorage(tmp_path), os.scandir
+    storage.put("jobs/a/state/1", b"{}")
+
+    def stale(path: Any) -> Any:
+        if str(path).endswith("state"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return scan(path)
+
+    monkeypatch.setattr(folders.os, "scandir", stale)
+    with pytest.raises(StorageAway):
+        list(storage.list("jobs/a"))
+
+
+def test_a_file_system_without_hard_links_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(folders.os, "link", refuse)
+    with pytest.raises(StudioError, match="no hard links"):
+        check(FolderStorage(tmp_path))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_a_killed_check_left_goes_with_a_later_one(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    storage.put("probe/old", b"1")
+    storage.put("probe/young", b"1")
+    os.utime(tmp_path / "probe" / "old", (1_000_000, 1_000_000))
+    check(storage)
+    assert names(storage) == ["probe/young"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (403, "InvalidAccessKeyId", r"neither read nor write \(InvalidAccessKeyId\)"),
+        (403, "SignatureDoesNotMatch", r"\(SignatureDoesNotMatch\)"),
+        (400, "AuthorizationHeaderMalformed", "Set AWS_REGION"),
+        (404, "NoSuchBucket", "no bucket anything"),
+        (503, "SlowDown", "does not answer"),
+    ],
+)
+def test_a_store_that_says_no_does_so_at_the_start_in_a_sentence(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, status: int, code: str, words: str
+) -> None:
+    with refusing(status, code) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(StudioError, match=words):
+            check(ObjectStorage("anything", patience=0.3))
+
+
+def test_a_download_that_is_cut_off_goes_on_where_it_was(
+    bucket: str, object_stores: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom(5 << 20)
+    ObjectStorage(*_parts(bucket)).put("cut", data)
+    with breaking_off(object_stores.port, 2 << 20) as way:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", way.endpoint)
+        assert ObjectStorage(*_parts(bucket), patience=5).get("cut").read() == data
+    assert way.broken >= 2
+
+
+def test_a_store_that_is_away_for_a_moment_is_waited_for(
+    bucket: str, object_stores: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    storage = ObjectStorage(*_parts(bucket), patience=20)
+    with ThreadPoolExecutor(1) as pool:
+        put = pool.submit(storage.put, "late", b"there in the end")
+        time.sleep(0.5)
+        assert not put.done()
+        with breaking_off(object_stores.port, 1 << 30, port):
+            assert put.result(30)
+            assert storage.get("late").read() == b"there in the end"
 
 
 @pytest.mark.parametrize(
