@@ -7,11 +7,11 @@ keeps those promises is ``studio.store``'s; here it is used by whoever is handed
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import BinaryIO, Protocol, Self, TypeAlias
 
 from pipelines.errors import StudioError
 
@@ -60,7 +60,7 @@ class Content:
         self._pieces = pieces
         self.close = close
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Generator[bytes]:
         with self:
             yield from self._pieces
 
@@ -125,3 +125,11 @@ def torn(name: str, address: str) -> StudioError:
         name=name[-80:],
         place=address,
     )
+
+
+def pieces_of(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """What is in an open file from byte ``start`` to before ``end``, read as it is asked for."""
+    file.seek(start)
+    while (left := PIECE if end is None else end - start) > 0 and (piece := file.read(min(PIECE, left))):
+        start += len(piece)
+        yield piece

@@ -18,7 +18,7 @@ from studio.engine.status import EngineStatus, Running
 from studio.library.library import Item
 from studio.owners import owner_of
 from studio.services import Studio
-from studio.serving import file_response, picture_response
+from studio.serving import METHODS, file_response, picture_response
 
 _JOB_FILE = re.compile(r"^(preview|sample)-\d{1,12}\.(webp|png|jpg)$")
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -29,7 +29,7 @@ def routes(studio: Studio) -> APIRouter:
     """All of them, bound to ``studio``."""
     router = APIRouter()
 
-    @router.get("/library/{item_id}/thumbnail")
+    @router.api_route("/library/{item_id}/thumbnail", methods=METHODS)
     def thumbnail(item_id: str, request: Request) -> Response:
         item = _item(studio, request, item_id)
         found = studio.library.thumbnail(item.owner, item_id)
@@ -37,14 +37,14 @@ def routes(studio: Studio) -> APIRouter:
             raise HTTPException(404, "this has no thumbnail")
         return file_response(request, studio.library.blobs, *found, "image/webp", _FOREVER)
 
-    @router.get("/library/{item_id}/{name}")
+    @router.api_route("/library/{item_id}/{name}", methods=METHODS)
     def made_file(item_id: str, name: str, request: Request, download: bool = False) -> Response:  # noqa: ARG001
         item = _item(studio, request, item_id)
         kind = "attachment" if download or item.media_type not in _INLINE else "inline"
         blobs = studio.library.blobs
         return file_response(request, blobs, item.digest, item.bytes, item.media_type, _FOREVER, item.name, kind)
 
-    @router.get("/jobs/{job_id}/files/{name}")
+    @router.api_route("/jobs/{job_id}/files/{name}", methods=METHODS)
     def job_file(job_id: str, name: str, request: Request) -> Response:
         job = _job(studio, request, job_id)
         if not _JOB_FILE.fullmatch(name):

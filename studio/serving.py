@@ -1,27 +1,31 @@
-"""Sends a made file to whoever asks for it: from this machine's disk, or piece by piece out of the shared storage.
+"""Sends a made file to whoever asks for it, piece by piece: from this machine's disk or out of the shared storage.
 
-Knows HTTP's ranges (RFC 9110, section 14) and who has the bytes. That the person may have the file was asked before.
-What lies on the disk goes the way starlette sends files; of what lies in a storage one range at a time is sent, and a
-request for several gets the whole, as the RFC allows. Nothing is ever in memory as a whole but what is small.
+Knows HTTP's conditions and ranges (RFC 9110, sections 13 and 14) and who has the bytes. That the person may have the
+file was asked before. A file is named by its sha256, which is its tag: what a browser has it need not be sent again.
+One range at a time is sent, and a request for several gets the whole, as the RFC allows. Nothing is ever in memory as
+a whole but what is small.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from mimetypes import guess_type
 from urllib.parse import quote
 
 from fastapi import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from pipelines.storage import StorageAway
 from studio.locales import language_of, sentence
 from studio.store.blobs import Blobs
-from studio.store.shared_blobs import SharedBlobs
 from studio.store.workspaces import Workspaces
 
+#: how a file may be asked for: HEAD is for whoever wants to know its size or whether it is another by now
+METHODS = ["GET", "HEAD"]
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -39,44 +43,66 @@ def file_response(
 
     Raises ``HTTPException``: 404 where it is gone, 416 for a part it does not have, 503 where the storage is away.
     """
-    if not isinstance(blobs, SharedBlobs):
-        path, called = blobs.path(digest), name or None
-        return FileResponse(
-            path, media_type=media_type, filename=called, content_disposition_type=disposition, headers=headers
-        )
-    start, end = _asked(request, digest, size)
-    try:
-        content = blobs.content(digest, size, start, end)
-    except FileNotFoundError:
-        raise HTTPException(404, "this file is not there any more") from None
-    except StorageAway as error:
-        raise HTTPException(503, sentence(error, language_of(request))) from None
-    part = (start, end) != (0, size)
     told = {
         "Accept-Ranges": "bytes",
-        "Content-Length": str(end - start),
         "ETag": f'"{digest}"',
-        **({"Content-Range": f"bytes {start}-{end - 1}/{size}"} if part else {}),
         **({"Content-Disposition": _named(name, disposition)} if name else {}),
         **headers,
     }
-    return StreamingResponse(iter(content), 206 if part else 200, told, media_type)
+    if _has_it(request, digest):
+        return Response(status_code=304, headers=told)
+    sends = request.method == "GET"  # ranges are GET's alone
+    start, end = _asked(request, digest, size) if sends else (0, size)
+    part = (start, end) != (0, size)
+    told |= {
+        "Content-Length": str(end - start),
+        **({"Content-Range": f"bytes {start}-{end - 1}/{size}"} if part else {}),
+    }
+    with _sentences(request, "this file is not there any more"):
+        content = blobs.content(digest, size, start, end if sends else start)
+    if not sends:
+        content.close()
+        return Response(headers=told, media_type=media_type)
+    return _Sending(iter(content), 206 if part else 200, told, media_type)
 
 
 def picture_response(
     request: Request, workspaces: Workspaces, job_id: str, name: str, headers: Mapping[str, str]
 ) -> Response:
     """A picture that a job drew on its way. Raises ``HTTPException`` as above."""
-    path = workspaces.path(job_id, name)
-    if path is not None:
-        return FileResponse(path, headers=headers)
-    try:
+    with _sentences(request, "this job has no such picture"):
         data = workspaces.read(job_id, name)
+    return Response(data, media_type=guess_type(name)[0], headers=headers)
+
+
+class _Sending(StreamingResponse):
+    """Closes what it sends as soon as nobody wants more of it, not when the collector comes by."""
+
+    def __init__(self, pieces: Generator[bytes], status: int, headers: Mapping[str, str], media_type: str) -> None:
+        super().__init__(pieces, status, headers, media_type)
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._pieces.close()
+
+
+@contextmanager
+def _sentences(request: Request, gone: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
-        raise HTTPException(404, "this job has no such picture") from None
+        raise HTTPException(404, gone) from None
     except StorageAway as error:
         raise HTTPException(503, sentence(error, language_of(request))) from None
-    return Response(data, media_type=guess_type(name)[0], headers=headers)
+
+
+def _has_it(request: Request, digest: str) -> bool:
+    """Whether whoever asks has the file already, and only wants it if it is another by now."""
+    tags = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    return f'"{digest}"' in tags or tags == ["*"]
 
 
 def _asked(request: Request, digest: str, size: int) -> tuple[int, int]:

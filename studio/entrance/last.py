@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from python_multipart.exceptions import FormParserError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,13 +66,20 @@ def _log_once(error: Exception) -> StudioError:
 
 
 def speak_plainly(app: FastAPI) -> None:
-    """Gives an application of FastAPI's our sentences for its two ways of failing."""
+    """Gives an application of FastAPI's our sentences for its ways of failing."""
     app.add_exception_handler(RequestValidationError, _wrong_value)
+    app.add_exception_handler(FormParserError, _no_form)
     app.add_exception_handler(Exception, _bug)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     return said(request, error)
+
+
+async def _no_form(request: Request, error: Exception) -> Response:
+    """A body that says to be a form and cannot be taken apart as one."""
+    words = t("refused.form", language_of(request), reason=str(error)[:200])
+    return JSONResponse({"detail": words, "key": "form"}, 400)
 
 
 async def _wrong_value(request: Request, error: Exception) -> Response:

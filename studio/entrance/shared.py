@@ -13,7 +13,7 @@ from studio.accounts.roles import account_of
 from studio.entrance.pages import page
 from studio.library.library import Item
 from studio.services import Studio
-from studio.serving import file_response
+from studio.serving import METHODS, file_response
 
 _SHOWN = ("image/png", "image/webp", "image/jpeg")
 _HEADERS = {"X-Robots-Tag": "noindex", "Cache-Control": "private, no-store"}
@@ -42,7 +42,7 @@ def shared_routes(studio: Studio) -> APIRouter:
         answer.headers.update(_HEADERS)
         return answer
 
-    @router.get("/shared/{secret}/file")
+    @router.api_route("/shared/{secret}/file", methods=METHODS)
     def file(request: Request, secret: str, download: bool = False) -> Response:
         item = _item(studio, secret)
         if item is None:

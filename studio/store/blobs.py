@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.durable import write_durably
+from pipelines.storage import Content, pieces_of
 
 DIGEST = re.compile(r"^[0-9a-f]{64}$")
 
@@ -59,6 +60,11 @@ class Blobs:
         """The first ``count`` bytes. Raises ``FileNotFoundError``."""
         with self.open(digest) as file:
             return file.read(count)
+
+    def content(self, digest: str, size: int, start: int = 0, end: int | None = None) -> Content:
+        """The file of ``size`` bytes from ``start`` to before ``end``, to be sent. Raises ``FileNotFoundError``."""
+        file = self.open(digest)
+        return Content(size, pieces_of(file, start, end), file.close)
 
     def remove(self, digest: str) -> None:
         self.path(digest).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.durable import PARTIAL, DiskFull, is_full
-from pipelines.storage import PIECE, Content, Storage, torn
+from pipelines.storage import Content, Storage, pieces_of, torn
 from studio.store.blobs import DIGEST, Blobs, checked
 
 log = logging.getLogger(__name__)
@@ -146,11 +146,10 @@ class SharedBlobs(Blobs):
             return file.read(count)
 
     def content(self, digest: str, size: int, start: int = 0, end: int | None = None) -> Content:
-        """The file of ``size`` bytes from ``start`` to before ``end``, to be sent to somebody: from the copy where
-        there is one or where it is small, else straight from the storage. ``FileNotFoundError``."""
+        """From the copy where there is one or where the file is small, else straight from the storage."""
         file = self.open(digest) if size <= SMALL else self.copies.open(digest)
         if file is not None:
-            return Content(size, _pieces(file, start, size if end is None else end), file.close)
+            return Content(size, pieces_of(file, start, end), file.close)
         whole = start == 0 and end in (None, size)
         found = self._storage.get(blob_name(digest), start, end)
         return Content(size, self._compared(digest, found) if whole else iter(found), found.close)
@@ -209,10 +208,3 @@ def _copy(pieces: Iterable[bytes], file: BinaryIO) -> str:
         file.write(piece)
     file.flush()
     return sha.hexdigest()
-
-
-def _pieces(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    file.seek(start)
-    while start < end and (piece := file.read(min(PIECE, end - start))):
-        start += len(piece)
-        yield piece

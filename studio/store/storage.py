@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,19 @@ from typing import BinaryIO
 
 from pipelines.durable import PARTIAL, DiskFull, is_full, sync_folder
 from pipelines.errors import StudioError
-from pipelines.storage import PIECE, Content, Source, Storage, StorageAway, Stored, Taken, sha256_of, size_of, torn
+from pipelines.storage import (
+    PIECE,
+    Content,
+    Source,
+    Storage,
+    StorageAway,
+    Stored,
+    Taken,
+    pieces_of,
+    sha256_of,
+    size_of,
+    torn,
+)
 
 #: seconds after which a file that is put again is given a new time: long before anybody sweeps it for its age
 RENEW = 600.0
@@ -150,8 +163,11 @@ class FolderStorage:
                     raise
         try:
             with os.fdopen(handle, "wb") as file:
-                for piece in [source] if isinstance(source, bytes) else _pieces_of(source):
-                    file.write(piece)
+                if isinstance(source, bytes):
+                    file.write(source)
+                else:
+                    with source.open("rb") as whole:
+                        shutil.copyfileobj(whole, file, PIECE)
                 file.flush()
                 os.fsync(file.fileno())
         except Exception:
@@ -170,10 +186,7 @@ class FolderStorage:
 
     def _pieces(self, file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
         with self._sentences():
-            file.seek(start)
-            while start < end and (piece := file.read(min(PIECE, end - start))):
-                start += len(piece)
-                yield piece
+            yield from pieces_of(file, start, end)
 
     def _drop_empty(self, folder: Path) -> None:
         while folder != self.folder:
@@ -214,12 +227,6 @@ class FolderStorage:
             if error.errno in _AWAY:
                 raise StorageAway(self.address, error.strerror or type(error).__name__) from error
             raise
-
-
-def _pieces_of(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
 
 
 def _unless_gone(error: OSError) -> None:

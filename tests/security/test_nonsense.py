@@ -223,6 +223,12 @@ def test_what_is_too_large_is_refused_however_it_comes(asked: Asked) -> None:
             assert asked.client.post(asked.url + path, content=parts(), headers=headers).status_code == 413
 
 
+def test_a_form_that_cannot_be_taken_apart_is_refused_with_the_reason(asked: Asked) -> None:
+    kind = {"content-type": f"multipart/form-data; boundary={'y' * 300}", **asked.headers}
+    answer = asked.client.post(f"{asked.url}/gradio_api/upload", content=b"--y", headers=kind)
+    assert (answer.status_code, "exceeds maximum of 256" in answer.json()["detail"]) == (400, True)
+
+
 def test_the_studio_is_well_afterwards(asked: Asked) -> None:
     assert asked.count > 500
     assert httpx.get(f"{asked.url}/healthz").json() == {"status": "ok", "worker": "ready", "devices": "1 of 1 ready"}
