@@ -15,8 +15,8 @@ from pipelines.errors import StudioError
 from pipelines.storage import Storage, Taken, sha256_of
 from studio.library.credentials import Credentials
 from studio.store.blobs import Blobs
+from studio.store.job_states import publish
 from studio.store.shared_blobs import FOLDER, blob_name
-from studio.store.shared_workspaces import publish
 from studio.store.workspaces import Workspaces
 
 

@@ -11,7 +11,7 @@ from pipelines.storage import Storage
 from studio.library.__main__ import main
 from studio.services import open_studio
 from studio.store.blobs import Blobs
-from studio.store.shared_workspaces import latest
+from studio.store.job_states import latest
 from tests.studios import OWNER, settings
 from tests.unit.test_moving import grown
 

@@ -19,13 +19,15 @@ import torch
 
 from pipelines.durable import PARTIAL
 from pipelines.errors import StudioError
-from pipelines.storage import Storage, StorageAway
+from pipelines.storage import Storage, StorageAway, Taken
 from studio.engine.local import LocalEngine
 from studio.engine.messages import Emitted, Ended, Message, Run
 from studio.engine.options import EngineOptions
 from studio.settings import ROOT
+from studio.store.job_states import latest
+from studio.store.saving import SharedWorkspace
 from studio.store.shared_blobs import open_blobs
-from studio.store.shared_workspaces import SharedWorkspace, SharedWorkspaces, latest, open_workspaces
+from studio.store.shared_workspaces import SharedWorkspaces, open_workspaces
 from studio.store.storage import open_storage
 from tests.studios import small_training, wait_for
 
@@ -51,7 +53,7 @@ def here(workspace: SharedWorkspace) -> dict[str, bytes]:
 
 
 def in_storage(storage: Storage, kind: str) -> list[str]:
-    return sorted(one.name for one in storage.list(f"jobs/{JOB}/{kind}"))
+    return sorted(one.name for one in storage.list(f"jobs/{JOB}/{kind}".rstrip("/")))
 
 
 def work(workspace: SharedWorkspace, step: int) -> None:
@@ -120,6 +122,23 @@ def test_of_two_machines_that_both_have_a_job_only_the_later_saves(node: Callabl
     assert here(node("c").begin(JOB, claim=True))["checkpoint-5"] == b"state after 5"
 
 
+def test_however_far_the_other_machine_is_by_then_the_earlier_saves_nothing_and_takes_nothing_away(
+    node: Callable[[str], SharedWorkspaces], storage: Storage
+) -> None:
+    thought_dead = node("a").begin(JOB, claim=True)
+    work(thought_dead, 1)
+    goes_on = node("b").begin(JOB, claim=True)
+    for name in ("checkpoint-1", "snapshots/snapshot-1"):
+        (thought_dead.folder / name).unlink()
+    for step in (2, 3, 4):
+        work(goes_on, step)
+        before = in_storage(storage, "")
+        with pytest.raises(StudioError, match="goes on on another machine"):
+            thought_dead.saved()
+        assert in_storage(storage, "") == before
+    assert here(node("c").begin(JOB, claim=True))["snapshots/snapshot-1"] == b"state after 1"
+
+
 def test_what_a_kill_left_of_a_save_does_not_count_and_is_cleared_away(
     node: Callable[[str], SharedWorkspaces], storage: Storage
 ) -> None:
@@ -145,6 +164,111 @@ def test_a_save_while_the_storage_is_away_is_made_up_for(
         assert "checkpoint-2" not in latest(storage, JOB).files
     work(workspace, 3)
     assert {"checkpoint-2", "checkpoint-3"} <= set(latest(storage, JOB).files)
+
+
+def test_a_save_whose_answer_was_lost_is_not_taken_for_another_machines(
+    node: Callable[[str], SharedWorkspaces], storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, put = node("a").begin(JOB, claim=True), storage.put
+
+    def unheard(name: str, *rest: Any) -> bool:
+        put(name, *rest)
+        raise StorageAway("there", "the answer was lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "put", lambda name, *rest: (unheard if "/state/" in name else put)(name, *rest))
+        work(workspace, 1)
+    work(workspace, 2)
+    work(workspace, 3)
+    assert set(here(node("b").begin(JOB, claim=True))) >= {"checkpoint-2", "checkpoint-3"}
+    assert len(in_storage(storage, "state")) == 1
+
+
+def test_a_machine_that_is_slow_to_begin_takes_nothing_from_the_one_that_has_the_job_by_now(
+    node: Callable[[str], SharedWorkspaces], storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(node("a").begin(JOB, claim=True), 1)
+    put, later = storage.put, []
+
+    def pausing(name: str, *rest: Any) -> bool:
+        done = put(name, *rest)
+        if "/state/" in name and not later:
+            later.append(name)
+            later.append(node("b").begin(JOB, claim=True))
+            work(later[1], 5)
+        return done
+
+    monkeypatch.setattr(storage, "put", pausing)
+    with pytest.raises(StudioError, match="goes on on another machine"):
+        node("c").begin(JOB, claim=True)
+    work(later[1], 6)
+    assert {"checkpoint-5", "checkpoint-6"} <= set(here(node("d").begin(JOB, claim=True)))
+
+
+def test_what_a_slow_machine_no_longer_finds_is_a_sentence(
+    node: Callable[[str], SharedWorkspaces], storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(node("a").begin(JOB, claim=True), 1)
+    put, later = storage.put, []
+
+    def pausing(name: str, *rest: Any) -> bool:
+        done = put(name, *rest)
+        if "/state/" in name and not later:
+            later.append(name)
+            other = node("b").begin(JOB, claim=True)
+            for path in other.folder.rglob("*1"):
+                path.unlink()
+            work(other, 5)
+        return done
+
+    monkeypatch.setattr(storage, "put", pausing)
+    with pytest.raises(StudioError, match="goes on on another machine"):
+        node("c").begin(JOB, claim=True)
+
+
+def test_a_list_that_cannot_be_read_is_not_taken_for_a_job_that_never_saved(
+    node: Callable[[str], SharedWorkspaces], storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(node("a").begin(JOB, claim=True), 1)
+    get = storage.get
+
+    def lost(name: str, *rest: Any) -> Any:
+        if "/state/" in name:
+            raise FileNotFoundError(name)
+        return get(name, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "get", lost)
+        with pytest.raises(StorageAway, match="listed and not there"):
+            node("b").begin(JOB, claim=True)
+    assert "checkpoint-1" in here(node("b").begin(JOB, claim=True))
+    state = in_storage(storage, "state")[-1]
+    storage.delete([state])
+    storage.put(state, b"{nonsense")
+    with pytest.raises(StudioError, match="other contents"):
+        node("c").begin(JOB, claim=True)
+
+
+def test_a_picture_that_cannot_be_sent_stops_neither_the_next_one_nor_the_job(
+    node: Callable[[str], SharedWorkspaces], storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, put, failed = node("a").begin(JOB, claim=True), storage.put, []
+
+    def harmed(name: str, *rest: Any) -> bool:
+        if name.endswith("sample-1.webp"):
+            failed.append(name)
+            raise Taken(name)
+        if name.endswith("sample-2.webp"):
+            failed.append(name)
+            raise OSError("what nobody thought of")
+        return put(name, *rest)
+
+    monkeypatch.setattr(storage, "put", harmed)
+    for number in (1, 2, 3):
+        workspace.draw(f"sample-{number}.webp", b"drawn")
+    workspace.end(over=False)
+    assert in_storage(storage, "pictures") == [f"jobs/{JOB}/pictures/sample-3.webp"]
+    assert len(failed) == 3, "the first was tried again"
 
 
 def test_a_torn_file_is_not_gone_on_from(node: Callable[[str], SharedWorkspaces], storage: Storage) -> None:
