@@ -313,6 +313,20 @@ class Catalog:
         self._keep(entry)
         return entry
 
+    def share(self, report: Report = quiet) -> int:
+        """Puts the models of this machine that the storage may lack into it, for other machines; returns how many.
+
+        Raises ``StudioError`` where there is no room, or no answer.
+        """
+        here = [entry for entry in self._all().values() if entry.where.kind != "asset" and self.is_here(entry)]
+        for entry in here if self._shared is not None else ():
+            place = self.path(entry)
+            if entry.where.kind == "path":
+                self._shared.publish(entry, place.parent if place.is_file() else place, report)
+            else:
+                self._shared.put(entry, place)
+        return len(here)
+
     def _traits(self, folder: Path, files: list[str]) -> dict[str, Any]:
         """What a pipeline of ours has in common with the shipped one of its class: settings, styles, what it needs."""
         own = class_of(folder)

@@ -105,8 +105,15 @@ class SharedModels:
         self._storage.delete([_note(entry), _file(entry, digest)])
 
     def offer(self, entry: Entry, folder: Path) -> None:
-        """Puts what was fetched and checked in ``folder`` into the storage. It is there already; so where the storage
-        does not take it, that is only logged."""
+        """``put`` of what was fetched a moment ago. It is there already; so where the storage does not take it, that is
+        only logged."""
+        try:
+            self.put(entry, folder)
+        except StudioError as error:
+            log.warning("%s is on this machine only: %s", entry.name, error)
+
+    def put(self, entry: Entry, folder: Path) -> None:
+        """Puts what was fetched and checked in ``folder`` into the storage, where it is not there yet."""
         note = read_note(folder)
         if note is None:
             raise ValueError(f"{folder} was never checked")
@@ -117,14 +124,12 @@ class SharedModels:
             "files": note.files,
             "entry": own.read_text("utf-8") if own.is_file() else "",
         }
+        for path, (digest, _) in note.files.items():
+            self._storage.put(_file(entry, digest), folder / path, digest)
         try:
-            for path, (digest, _) in note.files.items():
-                self._storage.put(_file(entry, digest), folder / path, digest)
             self._storage.put(_note(entry), json.dumps(kept, sort_keys=True).encode())
         except Taken:
-            log.info("%s was put into the storage by another machine meanwhile", entry.name)
-        except StudioError as error:
-            log.warning("%s is on this machine only: %s", entry.name, error)
+            log.info("%s was put into the storage by another machine before", entry.name)
 
     # ------------------------------------------------------------------------------- an operator's own models
 

@@ -115,11 +115,11 @@ def open_studio(settings: Settings) -> Studio:
     data = settings.data.resolve()
     data.mkdir(parents=True, exist_ok=True)
     settings.temporary.mkdir(exist_ok=True)
-    database = Database(settings.database_url)
     storage = open_storage(settings.storage)
     if storage is not None:
         check(storage)
         check_moved(data, storage)
+    database = Database(settings.database_url)
     library = Library(database, open_blobs(data, storage, settings.cache_mb * 1_000_000))
     workspaces = open_workspaces(data, storage, settings.cache_mb * 1_000_000)
     if settings.alone:  # else others may be at work: whoever leads clears away what is old enough

@@ -63,7 +63,8 @@ class History:
         for name in data["series"]:
             self.series.setdefault(name, array("d", [math.nan]) * before)
         for name, column in self.series.items():
-            column.extend(data["series"].get(name, [math.nan] * len(steps)))
+            said = data["series"].get(name, [None] * len(steps))
+            column.extend(math.nan if value is None else value for value in said)  # JSON has no number that is none
 
     def _begin_at(self, step: int) -> None:
         """Drops the rows of ``step`` and later, which are void."""

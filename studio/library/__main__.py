@@ -1,28 +1,30 @@
 """``python -m studio.library migrate --data DIR --database URL --storage PLACE``: from one machine to several.
 
-The rows go from the studio's file into a PostgreSQL, the files from its folder into a shared storage: both, or one of
-them. Stop the studio first. Nothing is taken away; each file that a row names is read and its hash compared.
+The rows go from the studio's file into a PostgreSQL, the files and models from its folder into a shared storage: both,
+or one of them. Stop the studio first. Nothing is taken away, so it may be begun anew after a kill; each file that a row
+names is read and its hash compared.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from tqdm import tqdm
 
 from pipelines.errors import StudioError
+from pipelines.storage import sha256_of
 from studio.library.moving_files import move_files
 from studio.settings import Settings
 from studio.store.blobs import Blobs
 from studio.store.database import Database
 from studio.store.moving import move
+from studio.store.sqlite import is_in_use
 from studio.store.storage import check, open_storage
-from studio.store.tables import BlobRow
+from studio.store.tables import BlobRow, ItemRow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not asked.database and not asked.storage:
             raise StudioError("move.where", "Say where to: --database for the rows, --storage for the files, or both.")
+        check_at_rest(asked.data.resolve())
         if (storage := open_storage(asked.storage)) is not None:
             check(storage)
             _say(move_files(asked.data.resolve(), storage))
@@ -67,13 +70,36 @@ def _say(moved: Mapping[str, int]) -> None:
         print(f"{count:>9,}  {what}")  # noqa: T201
 
 
+def check_at_rest(data: Path) -> None:
+    """Raises ``StudioError`` where a studio is at work in ``data``: what it writes meanwhile would be left behind."""
+    file = data / "studio.db"
+    if file.exists() and is_in_use(file):
+        raise StudioError(
+            "move.running", "The studio in {folder} is running. Stop it first, then move it.", folder=str(data)
+        )
+
+
 def _check_files(database: Database, blobs: Blobs) -> None:
     with database.read() as session:
         digests = session.scalars(select(BlobRow.digest)).all()
     for digest in tqdm(digests, desc="files", disable=not sys.stderr.isatty()):
         path = blobs.path(digest)
-        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise StudioError("move.file", "The file {digest} is missing or torn; nothing was moved.", digest=digest)
+        if not path.exists() or sha256_of(path) != digest:
+            raise StudioError(
+                "move.file",
+                "The file {digest} of {what} is missing or torn; nothing was moved. Put it back from a backup, or "
+                "delete that for good, then try again.",
+                digest=digest,
+                what=_what(database, digest),
+            )
+
+
+def _what(database: Database, digest: str) -> str:
+    """What a person knows the file by."""
+    named = or_(ItemRow.digest == digest, ItemRow.thumbnail == digest)
+    with database.read() as session:
+        titles = session.scalars(select(ItemRow.title).where(named).limit(3)).all()
+    return ", ".join(f"“{title}”" for title in titles) or "an upload"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """The files of a studio that was begun on one machine into the storage that several share, each compared with its hash.
 
 Knows what lies in a data folder and what becomes of it in a storage. Nothing is taken away from the folder, and what is
-there already is not put again, so it may be begun anew after a kill. Models are not moved: they are fetched once more.
+there already is not put again, so it may be begun anew after a kill.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pipelines.catalog import Catalog
 from pipelines.errors import StudioError
 from pipelines.storage import Storage, Taken, sha256_of
 from studio.library.credentials import Credentials
+from studio.settings import ASSETS
 from studio.store.blobs import Blobs
 from studio.store.job_states import publish
 from studio.store.shared_blobs import FOLDER, blob_name
@@ -21,7 +23,7 @@ from studio.store.workspaces import Workspaces
 
 
 def move_files(data: Path, storage: Storage) -> dict[str, int]:
-    """Copies made files, uploads, the folders of jobs and the signing key; returns how many of each.
+    """Copies made files, uploads, the folders of jobs, models and the signing key; returns how many of each.
 
     Raises ``StudioError`` for a file that is torn, or where the storage takes no more.
     """
@@ -37,8 +39,9 @@ def move_files(data: Path, storage: Storage) -> dict[str, int]:
             publish(storage, job_id, workspaces.folder / job_id)
         except Taken:  # moved before, or it has gone on since
             continue
+    models = Catalog(ASSETS, data, storage).share()
     Credentials(data / "credentials", storage).share()
-    return {"files": len(digests), "folders of jobs": len(jobs)}
+    return {"files": len(digests), "folders of jobs": len(jobs), "models": models}
 
 
 def check_moved(data: Path, storage: Storage) -> None:

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.durable import PARTIAL
-from pipelines.storage import Storage, StorageAway, Taken, sha256_of, torn
+from pipelines.storage import Source, Storage, StorageAway, Taken, sha256_of, torn
 from studio.store.workspaces import FOLDER, PREVIEWS, like
 
 PICTURE = re.compile(r"(preview|sample)-[^/]+")
 #: how often a list may be replaced while it is read
 _TRIES = 10
+#: whose word is in a list that nobody has worked with yet
+_PUBLISHED = "published"
 _STATE = re.compile(r"state/(\d{9})")
 
 
@@ -44,17 +46,33 @@ class State:
 
 
 def publish(storage: Storage, job_id: str, folder: Path) -> None:
-    """Puts the folder of a job that runs nowhere into the storage. Raises ``Taken`` where it is there already."""
-    files = {}
+    """Puts the folder of a job that runs nowhere into the storage, or what is new in it since that was done before.
+
+    Raises ``Taken`` where the job has gone on there since.
+    """
+    before, files = latest(storage, job_id), {}
+    if before.number and before.by != _PUBLISHED:
+        raise Taken(job_id)
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and PARTIAL not in path.name):
         name = path.relative_to(folder).as_posix()
         if not PICTURE.fullmatch(name):
             files[name] = Saved(sha256_of(path), path.stat().st_size)
             storage.put(file_name(job_id, files[name].digest), path, files[name].digest)
         elif not like(name, [PREVIEWS]):
-            storage.put(picture_name(job_id, name), path)
-    if files:
-        put_state(storage, job_id, State(1, files))
+            put_picture(storage, job_id, name, path)
+    if files != before.files:
+        put_state(storage, job_id, State(before.number + 1, files, _PUBLISHED))
+        gone = {one.digest for one in before.files.values()} - {one.digest for one in files.values()}
+        storage.delete([state_name(job_id, before.number), *(file_name(job_id, digest) for digest in gone)])
+
+
+def put_picture(storage: Storage, job_id: str, name: str, source: Source) -> None:
+    """Puts a picture, in the place of another one of this name: the later one counts."""
+    try:
+        storage.put(picture_name(job_id, name), source)
+    except Taken:  # drawn anew after a step back
+        storage.delete([picture_name(job_id, name)])
+        storage.put(picture_name(job_id, name), source)
 
 
 def latest(storage: Storage, job_id: str) -> State:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from itertools import islice, zip_longest
 from typing import Any
 
-from sqlalchemy import Integer, Row, Table, func, select, text
+from sqlalchemy import Table, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from pipelines.errors import StudioError
 from studio.store.database import Database
+from studio.store.json_text import finite
 from studio.store.people import AccountRow  # its module adds its tables to those of studio.store.tables
 from studio.store.shelf import WordsRow  # the same
 
@@ -49,36 +49,52 @@ def _refuse_full(session: Session, table: Table) -> None:
         )
 
 
-def _rows(session: Session, table: Table) -> Generator[Row[Any]]:
-    """In the order of the key, which is the same in both databases only for numbers: names compare by their bytes."""
-    ordered = select(table).order_by(*(_bytewise(session, column) for column in table.primary_key.columns))
-    with session.execute(ordered.execution_options(yield_per=BATCH)) as found:
-        yield from found
+def _batches(session: Session, table: Table) -> Generator[list[dict[str, Any]]]:
+    """All rows, as every database takes them."""
+    with session.execute(select(table).execution_options(yield_per=BATCH)) as found:
+        for rows in found.partitions():
+            yield [{name: _taken(value) for name, value in row._mapping.items()} for row in rows]
 
 
-def _bytewise(session: Session, column: Any) -> Any:
-    plain = isinstance(column.type, Integer) or session.get_bind().dialect.name != "postgresql"
-    return column if plain else column.collate("C")
+def _taken(value: Any) -> Any:
+    """A text without NUL, which no PostgreSQL has and no request any more; JSON without numbers that are none."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    return finite(value) if isinstance(value, (dict, list)) else value
 
 
 def _copy(old: Session, new: Session, table: Table) -> int:
-    rows, count = _rows(old, table), 0
-    while batch := [dict(row._mapping) for row in islice(rows, BATCH)]:
-        new.execute(table.insert(), batch)
-        count += len(batch)
+    count = 0
+    with closing(_batches(old, table)) as batches:
+        for batch in batches:
+            new.execute(table.insert(), batch)
+            count += len(batch)
     return count
 
 
 def _compare(old: Session, new: Session, table: Table) -> None:
-    with closing(_rows(old, table)) as ours, closing(_rows(new, table)) as theirs:
-        for number, (one, other) in enumerate(zip_longest(ours, theirs), 1):
-            if one is None or other is None or tuple(one) != tuple(other):
-                raise StudioError(
-                    "move.differs",
-                    "Row {number} of {table} is another in the new database; nothing was kept there.",
-                    number=number,
-                    table=table.name,
-                )
+    """Looks up each row by its key: names are sorted otherwise by whoever knows languages."""
+    keys, number = list(table.primary_key.columns), 0
+    with closing(_batches(old, table)) as batches:
+        for batch in batches:
+            wanted = [tuple(row[column.name] for column in keys) for row in batch]
+            found = new.execute(select(table).where(tuple_(*keys).in_(wanted)))
+            there = {tuple(row._mapping[column.name] for column in keys): dict(row._mapping) for row in found}
+            for key, row in zip(wanted, batch, strict=True):
+                number += 1
+                if there.get(key) != row:
+                    raise _differs(table, number)
+    if number != new.scalar(select(func.count()).select_from(table)):
+        raise _differs(table, number + 1)
+
+
+def _differs(table: Table, number: int) -> StudioError:
+    return StudioError(
+        "move.differs",
+        "Row {number} of {table} is another in the new database; nothing was kept there.",
+        number=number,
+        table=table.name,
+    )
 
 
 def _go_on_counting(session: Session, table: Table) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from pipelines.errors import StudioError
+from studio.store.json_text import dumps
 
 #: the number of the writers' lock, the same in every process of a studio: "atelier" in ASCII
 WRITERS = int.from_bytes(b"atelier")
@@ -31,7 +32,7 @@ def open_engine(url: str) -> Engine:
         raise StudioError(
             "database.driver", "PostgreSQL needs a driver that is not installed: pip install 'atelier-studio[cluster]'."
         )
-    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
+    engine = create_engine(url, json_serializer=dumps, pool_pre_ping=True, pool_size=10, max_overflow=30)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:

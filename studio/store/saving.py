@@ -25,6 +25,7 @@ from studio.store.job_states import (
     latest,
     numbers,
     picture_name,
+    put_picture,
     put_state,
     state_name,
     word,
@@ -179,14 +180,7 @@ class SharedWorkspace(Workspace):
     # ------------------------------------------------------------------------------------------- pictures
 
     def draw(self, name: str, data: bytes) -> None:
-        self._aside.do(lambda: self._draw(name, data))
-
-    def _draw(self, name: str, data: bytes) -> None:
-        try:
-            self._storage.put(picture_name(self._job_id, name), data)
-        except Taken:  # drawn anew after a step back: the later one counts
-            self._storage.delete([picture_name(self._job_id, name)])
-            self._storage.put(picture_name(self._job_id, name), data)
+        self._aside.do(lambda: put_picture(self._storage, self._job_id, name, data))
 
     def rub_out(self, name: str) -> None:
         self._aside.do(lambda: self._storage.delete([picture_name(self._job_id, name)]))

@@ -52,6 +52,14 @@ def test_a_name_with_a_nul_in_it_is_looked_up_and_not_stumbled_over(database: Da
         assert session.get(JobRow, "not\0there") is None
 
 
+def test_a_number_that_is_none_is_null_as_in_every_json(database: Database) -> None:
+    facts = {"loss": [float("nan"), float("-inf"), 1.5], "deep": ({"x": float("inf")},)}
+    with database.write() as session:
+        session.add(JobRow(id="one", owner="ann", kind="x", request=facts, state="done", created=1.5))
+    with database.read() as session:
+        assert session.get_one(JobRow, "one").request == {"loss": [None, None, 1.5], "deep": [{"x": None}]}
+
+
 def test_a_session_that_fails_leaves_nothing(database: Database) -> None:
     def write() -> None:
         with database.write() as session:

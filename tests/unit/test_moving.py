@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from pipelines.base import Artifact
 from pipelines.errors import StudioError
@@ -16,7 +16,7 @@ from studio.store.blobs import Blobs
 from studio.store.database import Database
 from studio.store.moving import TABLES, move
 from studio.store.people import AccountRow
-from studio.store.tables import EventRow, JobRow
+from studio.store.tables import ChoiceRow, EventRow, JobRow
 from tests.postgres import PostgreSQL
 
 
@@ -96,6 +96,46 @@ def test_a_row_that_arrives_as_another_takes_all_back(
         assert session.scalar(select(func.count()).select_from(JobRow)) == 0
     source.close()
     target.close()
+
+
+def test_what_no_postgresql_takes_is_left_out_and_everything_odd_arrives(
+    tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    """An old studio may hold a NUL in a text, and a number that is none in what happened to a job."""
+    grown(tmp_path)
+    odd = {"prompt": "a\0b \ud800 \u202e\ufeff \U0001f98a\u200d e\u0301", "n": 2**63, "x": 5e-324}
+    source = Database(f"sqlite:///{tmp_path / 'studio.db'}")
+    with source.write() as session:
+        session.add(
+            JobRow(id="odd", owner="ann\0", kind="text", request=odd, state="done", created=1e-7, seed=-(2**63))
+        )
+        for name in ("\0z", "y\0\0", "Z", "\U0001f98a", "\uffff"):  # sorted otherwise without the NUL
+            session.add(ChoiceRow(name=name, value={}, changed=0.1))
+        session.flush()
+        harm = text("UPDATE events SET data = '{\"loss\": [NaN, -Infinity, 1.5]}' WHERE seq = 7")
+        session.execute(harm)
+    source.close()
+    url = postgresql.fresh()
+    migrate(tmp_path, url)
+    moved = Database(url)
+    with moved.read() as session:
+        row = session.get_one(JobRow, "odd")
+        assert (row.owner, row.request, row.created, row.seed) == ("ann", odd, 1e-7, -(2**63))
+        assert set(session.scalars(select(ChoiceRow.name))) == {"z", "y", "Z", "\U0001f98a", "\uffff"}
+        assert session.get_one(EventRow, ("a", 7)).data == {"loss": [None, None, 1.5]}
+    moved.close()
+
+
+def test_a_studio_that_runs_is_not_moved(
+    tmp_path: Path, postgresql: PostgreSQL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grown(tmp_path)
+    url, running = postgresql.fresh(), Database(f"sqlite:///{tmp_path / 'studio.db'}")
+    assert main(["migrate", "--data", str(tmp_path), "--database", url]) == 1
+    assert "is running. Stop it first" in capsys.readouterr().err
+    assert set(counts(url).values()) == {0}
+    running.close()
+    assert main(["migrate", "--data", str(tmp_path), "--database", url]) == 0
 
 
 def test_a_folder_without_a_studio_is_a_sentence(tmp_path: Path) -> None:
