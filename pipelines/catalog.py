@@ -318,13 +318,16 @@ class Catalog:
 
         Raises ``StudioError`` where there is no room, or no answer.
         """
+        shared = self._shared
+        if shared is None:
+            return 0
         here = [entry for entry in self._all().values() if entry.where.kind != "asset" and self.is_here(entry)]
-        for entry in here if self._shared is not None else ():
+        for entry in here:
             place = self.path(entry)
             if entry.where.kind == "path":
-                self._shared.publish(entry, place.parent if place.is_file() else place, report)
+                shared.publish(entry, place.parent if place.is_file() else place, report)
             else:
-                self._shared.put(entry, place)
+                shared.put(entry, place)
         return len(here)
 
     def _traits(self, folder: Path, files: list[str]) -> dict[str, Any]:

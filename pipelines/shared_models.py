@@ -16,15 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipelines.base import Report
-from pipelines.durable import write_durably
+from pipelines.durable import DiskFull, is_full, write_durably
 from pipelines.entries import Entry
 from pipelines.errors import StudioError
 from pipelines.sources import check_room, put_in_place
-from pipelines.storage import Storage, Taken, sha256_of
+from pipelines.storage import Storage, Taken
 from pipelines.verify import ENTRY, Note, hash_files, read_note, write_note
 
 log = logging.getLogger(__name__)
@@ -58,46 +58,69 @@ class SharedModels:
 
         What came whole before a cancel is not fetched again.
         """
-        try:
-            kept = json.loads(self._storage.get(_note(entry)).read())
-        except FileNotFoundError:
+        found = self._listed(entry)
+        if found is None:
             return False
-        note = Note(
-            kept["source"], kept["revision"], {path: (sha, size) for path, (sha, size) in kept["files"].items()}
-        )
+        note, own = found
         total, done = sum(size for _, size in note.files.values()), 0
         check_room(target.parent, total, entry.title)
         beside = target.parent / f".shared-{entry.folder_name}"
         for path, (digest, size) in note.files.items():
-            if not self._fetched(entry, digest, beside / path, done, total, report):
+            if not self._fetched(entry, digest, beside / path, size, _after(done, total, report)):
                 self._forget(entry, digest)
                 shutil.rmtree(beside)
                 return False
             done += size
         report("verifying", total, total, "byte")
-        if kept["entry"]:
-            write_durably(beside / ENTRY, kept["entry"].encode())
+        _keep_only(beside, note)
+        if own:
+            write_durably(beside / ENTRY, own.encode())
         write_note(beside, note)
         put_in_place(beside, target)
         return True
 
-    def _fetched(self, entry: Entry, digest: str, path: Path, done: int, total: int, report: Report) -> bool:
-        """Whether the file could be put at ``path`` and is what it should be."""
-        if path.is_file() and sha256_of(path) == digest:
-            return True
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sha = hashlib.sha256()
+    def _listed(self, entry: Entry) -> tuple[Note, str] | None:
+        """Which files the model has, and its entry where that was kept with it. None where it is not there; a list that
+        is none, or not what the catalogue pins, is thrown away and counts as not there."""
         try:
-            with path.open("wb") as file:
-                for piece in self._storage.get(_file(entry, digest)):
-                    report("fetching", done + file.tell(), total, "byte")
-                    file.write(piece)
-                    sha.update(piece)
-                file.flush()
-                os.fsync(file.fileno())
+            kept = json.loads(self._storage.get(_note(entry)).read())
+            files = {_inside(path): (str(digest), int(size)) for path, (digest, size) in kept["files"].items()}
+            if not files or any(files.get(path, ("", 0))[0] != digest for path, digest in entry.files.items()):
+                raise ValueError("other files than the catalogue pins")
+            return Note(str(kept["source"]), str(kept["revision"]), files), str(kept["entry"])
         except FileNotFoundError:
-            return False
-        return sha.hexdigest() == digest
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.error("the list of files of %s in %s is no good: %s", entry.name, self._storage.address, error)
+            self._storage.delete([_note(entry)])
+            return None
+
+    def _fetched(self, entry: Entry, digest: str, path: Path, size: int, report: Callable[[int], None]) -> bool:
+        """Whether the file could be put at ``path`` and is what it should be. What a kill left is gone on from."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            before = path.stat().st_size if path.exists() else 0
+            try:
+                with path.open("a+b") as file:
+                    file.seek(0)
+                    sha = hashlib.file_digest(file, "sha256")
+                    for piece in self._storage.get(_file(entry, digest), before) if before < size else ():
+                        report(file.tell())
+                        file.write(piece)
+                        sha.update(piece)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                if is_full(error):
+                    raise DiskFull from error
+                raise
+            if sha.hexdigest() == digest:
+                return True
+            path.unlink()
+            if not before:
+                return False
 
     def _forget(self, entry: Entry, digest: str) -> None:
         """A file is missing or torn: the model counts as not there, so that it is fetched from outside and put anew."""
@@ -175,7 +198,10 @@ class SharedModels:
         finally:
             done.set()
             thread.join()
-            self._storage.delete([_turn(entry), *self._beats(entry)])
+            try:
+                self._storage.delete([_turn(entry), *self._beats(entry)])
+            except StudioError as error:  # the silence will tell
+                log.warning("nobody could be told that %s was fetched: %s", entry.name, error)
 
     def _beat(self, entry: Entry, me: str, done: threading.Event) -> None:
         number, last = 0, ""
@@ -215,6 +241,26 @@ class SharedModels:
         except FileNotFoundError:
             return None
         return who, self._beats(entry)
+
+
+def _after(done: int, total: int, report: Report) -> Callable[[int], None]:
+    """``report`` for a file before which so many bytes of all came."""
+    return lambda here: report("fetching", done + here, total, "byte")
+
+
+def _inside(path: str) -> str:
+    """``path`` itself, if it leads into the model's folder and nowhere else."""
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path.startswith("/") or "\0" in path:
+        raise ValueError(f"no file of a model: {path[:100]!r}")
+    return path
+
+
+def _keep_only(folder: Path, note: Note) -> None:
+    """Takes away what lies there of an earlier fetch and is no part of the model."""
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        if path.relative_to(folder).as_posix() not in note.files:
+            path.unlink()
 
 
 def _note(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -13,10 +14,11 @@ from filelock import FileLock
 
 from pipelines import shared_models
 from pipelines.base import Cancelled
-from pipelines.catalog import Catalog
+from pipelines.catalog import Catalog, quiet
+from pipelines.durable import DiskFull
 from pipelines.errors import StudioError
 from pipelines.shared_models import SharedModels
-from pipelines.storage import Storage, StorageAway
+from pipelines.storage import Content, Storage, StorageAway
 from pipelines.verify import sha256_of
 from studio.models import main
 from tests.unit.hub_server import Hub
@@ -139,6 +141,129 @@ def test_a_file_that_is_not_whole_in_the_storage_is_fetched_from_outside_and_put
     hub.asked.clear()
     assert (node("c").fetch(entry) / "model.safetensors").read_bytes() == WEIGHTS
     assert hub.asked == []
+
+
+NOTE = '{"source": "x", "revision": "", "entry": "", "files": {%s}}'
+NONE_SUCH = ("{nonsense", "[]", NOTE % "", *(NOTE % f'"{path}": ["{"a" * 64}", 7]' for path in ("../../up", "/tmp/x")))
+
+
+def test_a_list_of_files_that_is_none_counts_as_not_there_and_goes(
+    hub: Hub,  # noqa: F811
+    node: Callable[[str], Catalog],
+    storage: Storage,
+) -> None:
+    catalog, shared = node("a"), SharedModels(storage)
+    entry = catalog.resolve(REPO, "text")
+    folder = catalog.fetch(entry)
+    (name,) = [one.name for one in storage.list("models") if "/notes/" in one.name]
+    for note in NONE_SUCH:
+        storage.delete([name])
+        storage.put(name, note.encode())
+        assert not shared.fetch(entry, folder.parent / "other", quiet), note
+        assert name not in [one.name for one in storage.list("models")]
+    shared.put(entry, folder)
+    assert shared.fetch(entry, folder.parent / "other", quiet)
+
+
+def test_what_is_in_the_storage_counts_only_as_the_catalogue_pins_it(
+    hub: Hub,  # noqa: F811
+    node: Callable[[str], Catalog],
+    storage: Storage,
+) -> None:
+    first = node("a")
+    entry = first.resolve(REPO, "text")
+    folder = first.fetch(entry)
+    files = {path.name: sha256_of(path) for path in folder.iterdir() if not path.name.startswith(".")}
+    pinned, other = (entry.model_copy(update={"files": {**files, **more}}) for more in ({}, {"config.json": "0" * 64}))
+    SharedModels(storage).put(other, folder)  # under the other's name: somebody meant harm, or a bug did
+    assert not SharedModels(storage).fetch(other, folder.parent / "elsewhere", quiet)
+    SharedModels(storage).put(pinned, folder)
+    assert SharedModels(storage).fetch(pinned, folder.parent / "elsewhere", quiet)
+
+
+def test_what_came_before_a_kill_is_not_fetched_again_and_what_is_no_part_of_it_goes(
+    hub: Hub,  # noqa: F811
+    node: Callable[[str], Catalog],
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = node("a"), node("b")
+    entry = first.resolve(REPO, "text")
+    first.fetch(entry)
+    beside = second.models / f".shared-{entry.folder_name}"
+    beside.mkdir(parents=True)
+    (beside / "model.safetensors").write_bytes(WEIGHTS[:-10])
+    (beside / "config.json").write_bytes(b"of another kind")
+    (beside / "old.safetensors").write_bytes(b"of an earlier revision")
+    begun: list[int] = []
+    get = storage.get
+
+    def watched(name: str, start: int = 0, end: int | None = None) -> Content:
+        begun.append(start)
+        return get(name, start, end)
+
+    monkeypatch.setattr(storage, "get", watched)
+    folder = second.fetch(entry)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert len(WEIGHTS) - 10 in begun
+    assert {path.name for path in folder.iterdir()} == {path.name for path in first.path(entry).iterdir()}
+
+
+def test_four_processes_of_one_machine_that_want_it_at_once_fetch_it_once(
+    hub: Hub,  # noqa: F811
+    node: Callable[[str], Catalog],
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = node("a").resolve(REPO, "text")
+    node("a").fetch(entry)
+    asked: list[str] = []
+    get = storage.get
+    monkeypatch.setattr(storage, "get", lambda name, *rest: asked.append(name) or get(name, *rest))
+    hub.asked.clear()
+    threads = [threading.Thread(target=lambda: node("b").fetch(entry)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert node("b").is_ready(entry)
+    assert len([name for name in asked if "/files/" in name]) == len(set(asked)) - 1
+    assert hub.asked == []
+
+
+def test_a_full_disk_is_said_and_what_came_stays(
+    hub: Hub,  # noqa: F811
+    node: Callable[[str], Catalog],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = node("a"), node("b")
+    entry = first.resolve(REPO, "text")
+    first.fetch(entry)
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shared_models.os, "fsync", full)
+        with pytest.raises(DiskFull):
+            second.fetch(entry)
+    assert not second.is_ready(entry)
+    assert (second.fetch(entry) / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_a_storage_that_goes_away_once_the_model_is_here_takes_nothing_from_it(
+    hub: Hub,  # noqa: F811
+    node: Callable[[str], Catalog],
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: object) -> None:
+        raise StorageAway("there", "no route")
+
+    catalog = node("a")
+    entry = catalog.resolve(REPO, "text")
+    monkeypatch.setattr(storage, "delete", away)
+    assert (catalog.fetch(entry) / "model.safetensors").read_bytes() == WEIGHTS
 
 
 def test_a_cancel_ends_it_and_what_came_whole_is_not_fetched_again(
