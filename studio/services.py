@@ -74,6 +74,14 @@ class Studio:
         self._check_model(owner, str(values.get("model") or ""))
         return self.jobs.submit(owner, kind, values, ends_with_page)
 
+    def submit_all(
+        self, owner: str, kind: str, requests: Mapping[str, Mapping[str, Any]], ends_with_page: bool = False
+    ) -> list[Job]:
+        """``submit`` of several, by the names that the jobs are to have: all of them begin, or none does."""
+        for values in requests.values():
+            self._check_model(owner, str(values.get("model") or ""))
+        return self.jobs.submit_all(owner, kind, requests, ends_with_page)
+
     def check_room(self, owner: str, size: int) -> None:
         """Raises ``StudioError`` where a file of ``size`` bytes is more than ``owner`` may keep."""
         self.caps.check_upload(owner, self.library.stored(owner), size)
@@ -128,7 +136,7 @@ def open_studio(settings: Settings) -> Studio:
     catalog = Catalog(ASSETS, data, storage)
     accounts = Accounts(database, settings.auth, settings.session_days)
     hosts = _hosts(settings)
-    caps = Caps(settings.caps, Choices(database), accounts.role_of)
+    caps = Caps(settings.caps, Choices(database), accounts.roles_of, lambda: accounts.sessions.changes)
     rules = RuleFile(data / NAME, ASSETS / NAME)
     moderation = Moderation(settings.moderation, rules, catalog, accounts)
 

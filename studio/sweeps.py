@@ -6,6 +6,7 @@ Knows jobs, and what their events say of the Fréchet distance. Everything is lo
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,10 @@ class Sweeps:
             raise StudioError("sweep.unknown", "There is no sweep {sweep} of yours.", sweep=sweep[:40])
         jobs.reverse()  # the first to be begun first
         own = differences([job.request for job in jobs])
-        rows = [self._row(job, differs) for job, differs in zip(jobs, own, strict=True)]
+        rows = [
+            {"number": number, **self._row(job, differs)}
+            for number, (job, differs) in enumerate(zip(jobs, own, strict=True))
+        ]
         return sorted(rows, key=lambda row: math.inf if row["frechet"] is None else row["frechet"])
 
     def _row(self, job: Job, differs: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +51,7 @@ class Sweeps:
         return {
             "job": job.id,
             "state": job.state,
+            "device": job.device or "",
             "differs": dict(differs),
             "step": history.steps[-1] if len(history) else 0,
             "seconds": round(history.seconds[-1], 1) if len(history) else 0.0,
@@ -63,17 +68,9 @@ class Sweeps:
         return known
 
 
-def begin(studio: Studio, owner: str, runs: Sequence[Mapping[str, Any]]) -> list[Job]:
-    """Submits all of them, or none: where one is refused those before it are cancelled. Raises ``StudioError``."""
-    jobs: list[Job] = []
-    try:
-        for run in runs:
-            jobs.append(studio.submit(owner, "training", run))
-    except StudioError:
-        for job in jobs:
-            studio.jobs.cancel(owner, job.id)
-        raise
-    return jobs
+def begin(studio: Studio, owner: str, runs: Sequence[Mapping[str, Any]], ends_with_page: bool = False) -> list[Job]:
+    """Submits all of them, or none where one is refused. Raises ``StudioError``."""
+    return studio.submit_all(owner, "training", {uuid.uuid4().hex: run for run in runs}, ends_with_page)
 
 
 def sweep_routes(studio: Studio) -> APIRouter:

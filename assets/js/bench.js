@@ -6,6 +6,7 @@ import {duration, t} from "./words.js";
 
 const LIVE = new Set(["pending", "queued", "running", "paused"]);
 const shown = {};
+const others = {}; // whether something goes on that belongs to what is shown
 let courier = null;
 
 /** Marks the tab's bench, from which the style sheet shows Make or Stop. */
@@ -14,8 +15,15 @@ export function mark(kind, state) {
   const bench = document.getElementById(`${kind}-bench`);
   if (!bench) return;
   bench.dataset.state = state;
-  bench.toggleAttribute("data-busy", LIVE.has(state));
+  bench.toggleAttribute("data-busy", LIVE.has(state) || Boolean(others[kind]));
   document.dispatchEvent(new CustomEvent("atelier-state", {detail: {kind, state}}));
+}
+
+/** What is shown may be over while others that began with it go on: until they end, Stop stands there for them. */
+export function goesOn(kind, on) {
+  if (Boolean(others[kind]) === on) return;
+  others[kind] = on;
+  mark(kind, stateOf(kind));
 }
 
 export const stateOf = (kind) => shown[kind] ?? "idle";
@@ -120,6 +128,7 @@ export function stageOf(kind, element, props, trigger, watch, draw) {
   watch("value", show);
   show();
   setTimeout(() => trigger("mounted"), 0);
+  document.addEventListener("atelier-look", ({detail}) => { if (detail.kind === kind) live.turn(detail.job); });
   document.addEventListener("atelier-follow", ({detail}) => { if (detail.kind === kind) trigger("follow"); });
   return show;
 }

@@ -153,7 +153,7 @@ export class Curves {
   }
 
   colourOf(inks, run, series) {
-    return inks.colours[(this.runs.length > 1 ? run : series) % inks.colours.length];
+    return inks.colours[(this.runs.length > 1 ? this.runs[run].ink ?? run : series) % inks.colours.length];
   }
 
   // ----------------------------------------------------------------------------------------------- drawing

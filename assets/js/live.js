@@ -22,6 +22,16 @@ export class Live {
     this.soon(FIRST);
   }
 
+  /** Shows another job, and goes on with that. */
+  async turn(job) {
+    this.job = job;
+    clearTimeout(this.timer);
+    const view = await this.ask(job);
+    if (!view || this.job !== job) return;
+    this.follow(view);
+    this.draw(view);
+  }
+
   soon(ms) {
     clearTimeout(this.timer);
     if (this.job) this.timer = setTimeout(() => this.look(), ms);

@@ -15,6 +15,7 @@ import {people} from "./people.js";
 import {film} from "./shelf.js";
 import {choices, drop, stageStyle} from "./style.js";
 import {steering} from "./steering.js";
+import {plan} from "./sweep.js";
 import {stageText} from "./text.js";
 import {stageTraining} from "./training.js";
 import {language, translate} from "./words.js";
@@ -23,6 +24,7 @@ const widgets = {
   header, footer, strip, courier, film, library, choices, drop, steering,
   brush, traits, chip, ask, people, devices, moderation, blend, reckoned,
   "to-fetch": toFetch,
+  sweep_plan: plan,
   "stage-text": stageText,
   "stage-image": stagePictures("image"),
   "stage-sample": stagePictures("sample"),

@@ -137,25 +137,32 @@ export class RunCurves {
 
   /** The runs of a sweep, called by what each has of its own; those that have begun are laid over this one once. */
   sweep(runs) {
-    for (const {job, label, begun} of runs) {
-      if (job === this.own.key) this.own.label = label;
+    for (const {job, label, begun, ink} of runs) {
+      if (job === this.own.key) Object.assign(this.own, {label, ink});
       else if (begun && !this.swept?.has(job)) {
         this.swept = (this.swept ?? new Set()).add(job);
-        this.overlay(job, true, label);
+        this.overlay(job, true, {label, ink});
       }
     }
   }
 
-  overlay(job, on, label) {
+  /** `look`: what it is called, and the number of its colour, where these are given. */
+  overlay(job, on, look = {}) {
     this.others = this.others.filter((run) => run.key !== job);
     if (on) {
-      const run = Object.assign(new Run(job), {label});
+      const run = Object.assign(new Run(job), look);
       this.others.push(run);
       this.follow(run);
     }
     this.limit();
     this.compared(this.others, false);
     this.draw();
+  }
+
+  /** The colour in which a training is drawn; undefined before it is. */
+  colourOf(job) {
+    const order = this.curves.runs.findIndex((run) => run.key === job);
+    return order < 0 ? undefined : this.curves.colourOf(this.curves.inks, order, 0);
   }
 
   /** Fetches another training, and again as long as it learns and is compared. */

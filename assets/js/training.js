@@ -1,6 +1,6 @@
 // The showpiece: the sample grid large, numbers beside it, the curves beneath; the past can be scrubbed.
 
-import {example, invitation, stageOf} from "./bench.js";
+import {example, goesOn, invitation, stageOf} from "./bench.js";
 import {address, button, el, fill, icon} from "./dom.js";
 import {Findings} from "./diagnosis.js";
 import {itemActions} from "./dialog.js";
@@ -8,7 +8,7 @@ import {Companions} from "./companions.js";
 import {captionsOf, ownStart} from "./own.js";
 import {RunCurves} from "./run.js";
 import {steered} from "./steering.js";
-import {labelOf, Sweep} from "./sweep.js";
+import {isLive, labelOf, Sweep} from "./sweep.js";
 import {clock, number, t, titled} from "./words.js";
 
 const NUMBERS = ["step", "rate", "elapsed", "left"];
@@ -54,11 +54,13 @@ class Player {
 
 class Board {
   constructor(body, job) {
+    this.job = job;
+    this.name = el("figcaption", {}, t("chart.this"));
     this.image = el("img.samples-image", {alt: ""});
     this.wait = el("p.samples-wait", {}, t("training.waiting"));
     this.caption = el("figcaption");
     this.frames = el("div.samples-frames", {data: {count: "1"}},
-      el("figure.samples-frame-of", {}, el("div.samples-frame", {}, this.image, this.wait), el("figcaption", {}, t("chart.this"))));
+      el("figure.samples-frame-of", {}, el("div.samples-frame", {}, this.image, this.wait), this.name));
     this.companions = new Companions(this.frames);
     this.said = el("div.samples-said");
     this.scrub = el("input.samples-scrub", {type: "range", min: 0, max: 0, value: 0, "aria-label": t("training.scrub"), oninput: () => { this.held = +this.scrub.value < +this.scrub.max; this.sample(); }});
@@ -66,7 +68,7 @@ class Board {
     this.player = new Player(this.scrub, job);
     this.findings = new Findings(job);
     this.download = el("div.board-download");
-    this.sweep = new Sweep(job, (rows) => this.curves.sweep(rows.map((row) => ({job: row.job, label: labelOf(row), begun: row.step > 0}))));
+    this.sweep = new Sweep(job, (rows) => this.swept(rows), (other) => this.curves.colourOf(other));
     this.held = false;
     const numbers = el("dl.numbers", {}, NUMBERS.map((name) => el("div", {}, el("dt", {}, t(`training.${name}`)), this.numbers[name])));
     body.replaceChildren(
@@ -77,8 +79,16 @@ class Board {
     this.news = null;
   }
 
+  /** The runs of the sweep as they stand: laid over each other, and Stop is there as long as one goes on. */
+  swept(rows) {
+    this.curves.sweep(rows.map((row) => ({job: row.job, label: labelOf(row), begun: row.step > 0, ink: row.number})));
+    this.name.textContent = labelOf(rows.find((row) => row.job === this.job) ?? rows[0]);
+    goesOn("training", rows.some((row) => isLive(row.state)));
+  }
+
   show(view) {
     this.sweep.show(view.sweep);
+    if (!view.sweep) goesOn("training", false);
     this.samples = view.samples;
     this.words = view.caption;
     this.scrub.max = String(Math.max(0, view.samples.length - 1));
@@ -139,14 +149,18 @@ export function stageTraining(element, props, trigger, watch, fixed) {
     steered(view, (step) => board?.lookAt(step));
     if (!view.samples) {
       board = null;
+      goesOn("training", false);
       own = view.own ?? own;
       fill(body, `empty${own?.digest ?? ""}`, () => [el("div.start-sets", {}, empty(fixed.examples)), ownStart(own)]);
       return;
     }
     if (!board || job !== view.job) {
+      const before = board?.sweep.name === view.sweep ? board.sweep.rows : null;
+      body.style.minHeight = before ? `${body.offsetHeight}px` : ""; // another run of the sweep: nothing jumps
       body.dataset.key = view.job;
       board = new Board(body, view.job);
       job = view.job;
+      if (before) board.sweep.draw(before);
       for (const other of [view.steer?.parent, view.beside]) if (other) board.curves.overlay(other, true);
     }
     board.show(view);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -56,11 +56,22 @@ class Accounts:
 
     def role_of(self, owner: str) -> Role:
         """What ``owner`` may do. Nobody we know is a guest."""
+        return self.roles_of([owner])[owner]
+
+    def roles_of(self, owners: Collection[str]) -> dict[str, Role]:
+        """The same of many, for one question to the database."""
         if not self.required:
-            return "administrator"
-        number = account_of(owner)
-        person = None if number is None else self.person(number)
-        return "guest" if person is None else person.role
+            return dict.fromkeys(owners, "administrator")
+        numbers = {owner: account_of(owner) for owner in owners}
+        asked = [number for number in numbers.values() if number is not None]
+        with self._database.read() as session:
+            rows = session.scalars(select(AccountRow).where(AccountRow.id.in_(asked)))
+            people = {row.id: person_of(row) for row in rows}
+        roles: dict[str, Role] = {}
+        for owner, number in numbers.items():
+            person = None if number is None else people.get(number)
+            roles[owner] = "guest" if person is None else person.role
+        return roles
 
     def person(self, account: int) -> Person | None:
         """The person of an account; None where there is none that may act."""
@@ -193,6 +204,8 @@ class Accounts:
             name = row.name
         if disabled:
             self.sessions.end_all(account, tokens=True)
+        else:
+            self.sessions.forget()
         what = "account.closed" if disabled else "account.opened"
         self.audit.note(what, actor=by.name, account=by.account, subject=name)
 

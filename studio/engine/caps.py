@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,17 +20,26 @@ from studio.settings import RoleCaps
 from studio.store.choices import Choices
 
 MEGABYTE = 1_000_000
-#: seconds for which a change of somebody's role may go unnoticed
-REMEMBERED = 5.0
+#: seconds for which a change of somebody's role may go unnoticed that nobody told us of
+REMEMBERED = 1.0
 
 
 class Caps:
-    """``role_of`` says in which role the owner of a job is."""
+    """``roles_of`` says in which roles the owners of jobs are. ``changes`` is another number as soon as somebody's
+    account is changed or closed: what was remembered before counts no more."""
 
-    def __init__(self, defaults: settings.Caps, choices: Choices, role_of: Callable[[str], Role]) -> None:
+    def __init__(
+        self,
+        defaults: settings.Caps,
+        choices: Choices,
+        roles_of: Callable[[Collection[str]], Mapping[str, Role]],
+        changes: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._choices = choices
-        self._ask_role = role_of
-        self._roles: dict[str, tuple[Role, float]] = {}
+        self._ask_roles = roles_of
+        self._ask_changes = changes
+        self._roles: Mapping[str, Role] = {}
+        self._roles_at = (0, -REMEMBERED)  # after which change, and when
         self._defaults = defaults
         self._caps: dict[Role, RoleCaps] = {}
         self.look_again()
@@ -41,17 +50,25 @@ class Caps:
             kept = self._choices.get(f"caps.{role}") or {}
             known = {name: value for name, value in kept.items() if name in RoleCaps.model_fields}
             self._caps[role] = RoleCaps.model_validate({**getattr(self._defaults, role).model_dump(), **known})
-        self._roles.clear()
+        self._roles = {}
 
     def of(self, owner: str) -> RoleCaps:
         return self._caps[self.role_of(owner)]
 
     def role_of(self, owner: str) -> Role:
-        """Asked for every job in the line, so that it is remembered for some seconds."""
-        known = self._roles.get(owner)
-        if known is None or time.monotonic() - known[1] > REMEMBERED:
-            known = self._roles[owner] = (self._ask_role(owner), time.monotonic())
-        return known[0]
+        """Asked for every job in the line, so that it is remembered for a moment."""
+        return self.look_up([owner])[owner]
+
+    def look_up(self, owners: Collection[str]) -> Mapping[str, Role]:
+        """The roles of at least these, asked for together where one of them is not known."""
+        changes, now = self._ask_changes(), time.monotonic()
+        fresh = self._roles_at[0] == changes and now - self._roles_at[1] < REMEMBERED
+        known = self._roles if fresh else {}
+        missing = [owner for owner in owners if owner not in known]
+        if missing:
+            known = {**known, **self._ask_roles(missing)}
+            self._roles, self._roles_at = known, self._roles_at if fresh else (changes, now)
+        return known
 
     def all(self) -> Mapping[Role, RoleCaps]:
         return dict(self._caps)
@@ -90,6 +107,20 @@ class Caps:
                 "when the first of them begins.",
                 count=waiting,
                 limit=limit,
+                role=self.role_of(owner),
+            )
+
+    def check_together(self, owner: str, waiting: int, asked: int) -> None:
+        """Raises ``Busy`` where ``asked`` jobs at once, counted as if all had to wait, are more than may."""
+        limit = self.of(owner).waiting
+        if limit and waiting + asked > limit:
+            raise Busy(
+                "cap.together",
+                "These are {asked} jobs at once, and none of them was begun: the cap of your role, {role}, lets "
+                "{limit} wait at a time, and {count} wait already. Ask for fewer, or again when those have begun.",
+                asked=asked,
+                limit=limit,
+                count=waiting,
                 role=self.role_of(owner),
             )
 

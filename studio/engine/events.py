@@ -79,7 +79,12 @@ class EventLog:
         return event
 
     def commit(self, job_id: str, make: Make, by_leader: bool = True) -> None:
-        """Adds events together with the rows that ``make`` changes, in one transaction, before anyone sees them.
+        """``commit_all`` of one job."""
+        self.commit_all({job_id: make}, by_leader)
+
+    def commit_all(self, makes: Mapping[str, Make], by_leader: bool = True) -> None:
+        """Adds jobs' events together with the rows that each ``make`` changes, in one transaction, before anyone sees
+        them: all of it, or none.
 
         ``make`` returns the events as (kind, data); none where nothing changed and there is nothing to tell. What is
         done ``by_leader`` raises ``Deposed`` where we do not lead; what anybody may do is of jobs that no device has.
@@ -89,27 +94,36 @@ class EventLog:
                 self._flush()
             marks = self.heard.ahead(own=True) if by_leader else {}
             try:
-                events = self._committed(job_id, make, by_leader, marks)
+                written = self._committed(makes, by_leader, marks)
             except BaseException:  # perhaps it was written and only the answer was lost: the database knows
-                self._forget(job_id)
+                for job_id in makes:
+                    self._forget(job_id)
                 raise
             self.heard.wrote(marks)
-            if events and self._leads:
+            for job_id, events in written.items() if self._leads else ():
                 self._last[job_id] = events[-1].seq
                 self._tails[job_id].extend(events)
-        self._wake(job_id)
+        for job_id in makes:
+            self._wake(job_id)
 
-    def _committed(self, job_id: str, make: Make, by_leader: bool, marks: Mapping[str, int]) -> list[Numbered]:
+    def _committed(
+        self, makes: Mapping[str, Make], by_leader: bool, marks: Mapping[str, int]
+    ) -> dict[str, list[Numbered]]:
+        """The events of those jobs that have any."""
+        written: dict[str, list[Numbered]] = {}
         with self._database.write() as session:
             if by_leader:
                 self._check(session)
-            first, at = self._next(job_id, session), time.time()
-            events = [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]
-            if events:
-                session.execute(plain_insert(EventRow), [_row(job_id, event) for event in events])
-                self._tell(session, [job_id])
+            for job_id, make in makes.items():
+                first, at = self._next(job_id, session), time.time()
+                events = [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]
+                if events:
+                    session.execute(plain_insert(EventRow), [_row(job_id, event) for event in events])
+                    written[job_id] = events
+            if written:
+                self._tell(session, list(written))
             self.heard.write(session, marks)
-            return events
+        return written
 
     def forget(self, job_id: str) -> None:
         """Drops the memory of a job that has ended; its events stay in the database."""
@@ -152,6 +166,15 @@ class EventLog:
         query = select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > after)
         with self._database.read() as session:
             rows = session.scalars(query.order_by(EventRow.seq).limit(limit))
+            return [Numbered(row.seq, row.at, row.kind, row.data) for row in rows]
+
+    def newest(self, job_id: str, kinds: Sequence[str]) -> list[Numbered]:
+        """The last event of each of some kinds, in order."""
+        self._try_flush()
+        of_job = EventRow.job_id == job_id
+        last = select(func.max(EventRow.seq)).where(of_job, EventRow.kind.in_(kinds)).group_by(EventRow.kind)
+        with self._database.read() as session:
+            rows = session.scalars(select(EventRow).where(of_job, EventRow.seq.in_(last)).order_by(EventRow.seq))
             return [Numbered(row.seq, row.at, row.kind, row.data) for row in rows]
 
     async def changes(self, job_id: str, patience: float = 1.0) -> AsyncIterator[None]:

@@ -35,6 +35,7 @@ from studio.engine.messages import (
 from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
 from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
+from studio.engine.status import GLANCED
 from studio.engine.term import Deposed
 from studio.moderation.moderation import Moderation
 
@@ -115,10 +116,12 @@ class Hearing(ABC):
             self._log.heard.forget(device.source)
         device.source = source
         for job_id in jobs:
-            job = self._rows.get(job_id)
+            job, seen = self._rows.get(job_id), self._log.newest(job_id, GLANCED)
             with self._lock:
                 if job is not None and job.live and job_id not in self._roster.inside:
                     self._roster.adopt(job, device.name)
+                    for event in seen:
+                        self._roster.see(job_id, event.kind, event.data)
                 elif not self._at(job_id, device):
                     device.host.order(Tell(job_id, "cancel"))
 
@@ -162,25 +165,25 @@ class Hearing(ABC):
         if end.state == "interrupted" and self._closing and not (inside.stopped or end.error):
             self._recover(self._rows.get(end.job_id) or inside.job, end.device_seconds)
             return
-        self._rows.move(
-            end.job_id,
-            end.state,  # type: ignore[arg-type]  # the engine only ends jobs in ended states
-            LIVE,
-            device_seconds=end.device_seconds,
-            error=inside.stopped or end.error or CLOSED if end.state == "interrupted" else end.error,
-            facts=end.facts if end.state == "done" else None,
-            made=end.made,
-        )
-        if end.error is not None and end.error.key.startswith("moderation."):
-            self._moderation.note(inside.job.owner, inside.job.kind, end.error.as_error())
-        if end.state != "interrupted":
-            self._clear(end.job_id)
-        with self._lock:
+        with self._lock:  # whoever sees that it has ended finds it with no device, and may resume it
+            self._rows.move(
+                end.job_id,
+                end.state,  # type: ignore[arg-type]  # the engine only ends jobs in ended states
+                LIVE,
+                device_seconds=end.device_seconds,
+                error=inside.stopped or end.error or CLOSED if end.state == "interrupted" else end.error,
+                facts=end.facts if end.state == "done" else None,
+                made=end.made,
+            )
+            if end.error is not None and end.error.key.startswith("moderation."):
+                self._moderation.note(inside.job.owner, inside.job.kind, end.error.as_error())
             if end.state == "done":
                 self._roster.estimates.learn(inside.job, end.device_seconds - inside.job.device_seconds)
             self._roster.end(end.job_id, end.device_seconds)
             self._recovery.forget(end.job_id)
             self._pump()
+        if end.state != "interrupted":
+            self._clear(end.job_id)
 
     def _lost(self, device: Device, loss: Loss) -> None:
         """A device's engine died. A training goes on by itself, here or elsewhere, unless it gets nowhere; anything

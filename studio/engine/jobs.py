@@ -115,19 +115,30 @@ class JobService:
         ``ends_with_page``: it ends once nobody follows it any more, a training with what it has learned.
         Raises ``StudioError`` (a rule and a value) or ``Busy`` (too much is waiting).
         """
+        return self.submit_all(owner, kind, {uuid.uuid4().hex: values}, ends_with_page)[0]
+
+    def submit_all(
+        self, owner: str, kind: str, requests: Mapping[str, Mapping[str, Any]], ends_with_page: bool = False
+    ) -> list[Job]:
+        """``submit`` of several, by the names that the jobs are to have: all of them are written down, or none is."""
+        jobs = [self._asked(owner, kind, name, values, ends_with_page) for name, values in requests.items()]
+        self._check_room(owner)
+        self._rows.create_all(jobs, partial(self._check_waiting, owner, asked=len(jobs)))
+        for job in jobs:
+            self._dispatch.add(job)
+            if ends_with_page:
+                self._presence.watch(job.id)
+        return jobs
+
+    def _asked(self, owner: str, kind: str, name: str, values: Mapping[str, Any], ends_with_page: bool) -> Job:
+        """What ``owner`` asks for as a job, checked and not yet written down."""
         known = registration(kind)
         request = self._complete(known, known.request.parse(values))
         self._library.check_owned(owner, request.files())
         plain = request.model_dump(mode="json")
         self._moderation.check(owner, kind, plain)
-        name, seed = uuid.uuid4().hex, int(plain.get("seed", 0))
-        job = Job(name, owner, kind, plain, request.model, seed, "queued", time.time(), ends_with_page=ends_with_page)
-        self._check_room(owner)
-        self._rows.create(job, partial(self._check_waiting, owner))
-        self._dispatch.add(job)
-        if ends_with_page:
-            self._presence.watch(job.id)
-        return job
+        seed = int(plain.get("seed", 0))
+        return Job(name, owner, kind, plain, request.model, seed, "queued", time.time(), ends_with_page=ends_with_page)
 
     def _complete(self, known: Registration, request: Request) -> Request:
         """Fills in what "the default" and "a fresh one" mean now, so that the recipe can be followed later.
@@ -156,8 +167,11 @@ class JobService:
         usage = self._dispatch.usage
         self._caps.check_minutes(owner, usage.day(owner), lambda limit: usage.minutes_until(owner, limit))
 
-    def _check_waiting(self, owner: str, mine: int, all_of_us: int) -> None:
-        """The same of how many wait already, which are counted while nobody else adds any."""
+    def _check_waiting(self, owner: str, mine: int, all_of_us: int, asked: int = 1) -> None:
+        """The same of how many wait already, which are counted while nobody else adds any, where ``asked`` more are
+        to be added at once."""
+        if asked > 1:
+            self._check_together(owner, mine, all_of_us, asked)
         if mine >= self._settings.waiting_each:
             raise Busy(
                 "busy.yours",
@@ -173,6 +187,32 @@ class JobService:
                 count=all_of_us,
             )
         self._caps.check_waiting(owner, mine)
+
+    def check_several(self, owner: str, asked: int) -> None:
+        """Raises ``Busy`` where ``submit_all`` would refuse so many at once as things are now."""
+        self._check_waiting(owner, *self._rows.waiting(owner), asked=asked)
+
+    def _check_together(self, owner: str, mine: int, all_of_us: int, asked: int) -> None:
+        """Several at once count as if all of them had to wait, so that the answer is the same however free it is."""
+        if mine + asked > self._settings.waiting_each:
+            raise Busy(
+                "busy.together",
+                "These are {asked} jobs at once, and none of them was begun: {limit} of yours may wait at a time, and "
+                "{count} wait already. Ask for fewer, or again when those have begun.",
+                asked=asked,
+                limit=self._settings.waiting_each,
+                count=mine,
+            )
+        if all_of_us + asked > self._settings.waiting:
+            raise Busy(
+                "busy.all_together",
+                "These are {asked} jobs at once, and none of them was begun: this studio lets {limit} wait, and "
+                "{count} wait already. Ask for fewer, or again in a minute.",
+                asked=asked,
+                limit=self._settings.waiting,
+                count=all_of_us,
+            )
+        self._caps.check_together(owner, mine, asked)
 
     def cancel(self, owner: str, job_id: str) -> Job:
         """Ends this job and no other at its next step. A job that has ended stays as it is."""

@@ -121,6 +121,7 @@ class Roster:
     def _line(self, of_class: bool) -> dict[str, Job]:
         """Those of a class that may begin. Whether one may depends on its owner alone, who is looked at once."""
         may: dict[str, bool] = {}
+        self._caps.look_up({job.owner for job in self.queue})
         places = self._places(True) * self._devices
         line = {}
         for job in self.queue:

@@ -39,11 +39,17 @@ class JobRows:
         return self._database.shared
 
     def create(self, job: Job, check: Check | None = None) -> None:
-        """Writes a new job down; once this returns, the job is kept whatever happens.
+        """``create_all`` of one."""
+        self.create_all([job], check)
 
-        ``check`` is told how many jobs wait, of its owner and in all, and may raise what is a reason not to.
+    def create_all(self, jobs: Sequence[Job], check: Check | None = None) -> None:
+        """Writes new jobs of one owner down; once this returns, they are kept whatever happens. All of them, or none.
+
+        ``check`` is told how many jobs wait, of their owner and in all, and may raise what is a reason not to.
         """
+        self._anybodys({job.id: self._new(job, check if job is jobs[0] else None) for job in jobs})
 
+    def _new(self, job: Job, check: Check | None) -> Make:
         def make(session: Session) -> list[tuple[str, Mapping[str, Any]]]:
             if session.get(JobRow, job.id) is not None:  # a line that broke after it was written
                 return []
@@ -66,7 +72,7 @@ class JobRows:
             session.flush()
             return [("state", {"state": job.state})]
 
-        self._anybodys(job.id, make)
+        return make
 
     def queue_again(self, job_id: str, check: Check) -> bool:
         """Puts an interrupted job back in the queue; whether it was one. ``check`` as of ``create``."""
@@ -83,17 +89,22 @@ class JobRows:
             return [("state", {"state": "queued"})]
 
         queued: list[str] = []
-        self._anybodys(job_id, make)
+        self._anybodys({job_id: make})
         return bool(queued)
 
-    def _anybodys(self, job_id: str, make: Make) -> None:
+    def _anybodys(self, makes: Mapping[str, Make]) -> None:
         """Writes what every process may. A line to the database that breaks meanwhile is tried once more."""
         try:
-            self._log.commit(job_id, make, by_leader=False)
+            self._log.commit_all(makes, by_leader=False)
         except OperationalError as error:
             if not error.connection_invalidated:
                 raise
-            self._log.commit(job_id, make, by_leader=False)
+            self._log.commit_all(makes, by_leader=False)
+
+    def waiting(self, owner: str) -> tuple[int, int]:
+        """How many jobs wait, of an owner and in all."""
+        with self._database.read() as session:
+            return self._waiting(session, owner)
 
     def _waiting(self, session: Session, owner: str) -> tuple[int, int]:
         mine = func.count().filter(JobRow.owner == owner)

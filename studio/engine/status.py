@@ -47,6 +47,10 @@ class Running:
         )
 
 
+#: kinds of events of which ``glance`` has something to say
+GLANCED = ("progress", "token", "metrics")
+
+
 def glance(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the status strip needs of an event."""
     match kind:

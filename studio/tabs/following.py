@@ -11,7 +11,7 @@ import contextlib
 import html
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gradio as gr
@@ -72,19 +72,14 @@ async def submit(
     request: gr.Request,
     make: MakeView,
     per_second: float,
-    ending: Collection[str] = (),
 ) -> AsyncIterator[Shown]:
-    """Submits the ``wanted`` kind of job with its request, for the person behind ``request``, and follows it.
-
-    Those of the kinds ``ending`` end when the page is closed. A refusal comes in its place, also one that ``wanted``
-    raises.
-    """
+    """Submits the ``wanted`` kind of job with its request, for the person behind ``request``, and follows it."""
 
     def begin() -> Job:
         kind, values = wanted()
-        return studio.submit(owner_of(request), kind, dict(values), kind in ending)
+        return studio.submit(owner_of(request), kind, dict(values))
 
-    async for shown in _shown(studio, begin, language_of(request), make, per_second):
+    async for shown in begun(studio, begin, language_of(request), make, per_second):
         yield shown
 
 
@@ -109,13 +104,14 @@ async def attach(
         newest = studio.jobs.list(owner, kinds, limit=1)
         return newest[0] if newest and newest[0].state == "interrupted" else None
 
-    async for shown in _shown(studio, begin, language_of(request), make, per_second):
+    async for shown in begun(studio, begin, language_of(request), make, per_second):
         yield shown
 
 
-async def _shown(
+async def begun(
     studio: Studio, begin: Callable[[], Job | None], language: Language, make: MakeView, per_second: float
 ) -> AsyncIterator[Shown]:
+    """Follows the job that ``begin`` gives, if any. A refusal that it raises comes in its place."""
     try:
         job = begin()
         if job is None:

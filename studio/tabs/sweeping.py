@@ -1,21 +1,26 @@
 """Several runs of one training at once: how many seeds, and one setting with a list of values.
 
-Knows the controls and how what was posted becomes requests; that the runs are drawn together is the page's.
+Knows the controls, how what was posted becomes requests, and what that would come to, which is said before anything
+begins; that the runs are drawn together is the page's.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from pipelines.errors import StudioError
-from studio.engine.siblings import MOST, runs_of
-from studio.locales import i18n
-from studio.sweeps import begin
-from studio.tabs.parts import QUIET
+from pipelines.training.recipe_names import RECIPES
+from studio.engine.siblings import runs_of
+from studio.locales import STRINGS, i18n, language_of, sentence, t
+from studio.owners import owner_of
+from studio.tabs.parts import QUIET, Updates, fold
 from studio.tabs.recipes import NUMBERS
+from studio.widgets import widget
 
 if TYPE_CHECKING:
     from gradio.components import Component
@@ -26,48 +31,94 @@ NOTHING = ""
 
 
 class Sweeping:
-    """Three controls, which do nothing as they stand."""
+    """Three controls, which do nothing as they stand, and a line that says what they would begin."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
-    def lay(self) -> None:
-        with gr.Row(elem_classes="pair"):
-            self.seeds = gr.Number(
-                1,
-                step=1,
-                precision=0,
-                minimum=1,
-                maximum=MOST,
-                label=i18n("sweep.seeds"),
-                info=i18n("sweep.seeds.help"),
-                elem_id="sweep-seeds",
+    def lay(self, recipe: str) -> None:
+        """``recipe``: the one that is chosen at first."""
+        with fold("training", "several"):
+            with gr.Row(elem_classes="pair"):
+                self.seeds = gr.Number(
+                    1,
+                    step=1,
+                    precision=0,
+                    label=i18n("sweep.seeds"),
+                    info=i18n("sweep.seeds.help"),
+                    elem_id="sweep-seeds",
+                )
+                self.setting = gr.Dropdown(
+                    [(str(i18n("sweep.nothing")), NOTHING), *((str(i18n(_word(name))), name) for name in _of(recipe))],
+                    value=NOTHING,
+                    label=i18n("sweep.setting"),
+                    info=i18n("sweep.setting.help"),
+                    elem_id="sweep-setting",
+                    filterable=False,
+                )
+            self.values = gr.Textbox(
+                "",
+                label=i18n("sweep.values"),
+                info=i18n("sweep.values.help"),
+                placeholder="0.0005, 0.001, 0.002",
+                max_lines=1,
+                elem_id="sweep-values",
+                visible=False,
             )
-            choices = [(str(i18n("sweep.nothing")), NOTHING), *((str(i18n(f"field.{name}")), name) for name in NUMBERS)]
-            self.setting = gr.Dropdown(
-                choices,
-                value=NOTHING,
-                label=i18n("sweep.setting"),
-                info=i18n("sweep.setting.help"),
-                elem_id="sweep-setting",
-                filterable=False,
-            )
-        self.values = gr.Textbox(
-            "",
-            label=i18n("sweep.values"),
-            info=i18n("sweep.values.help"),
-            placeholder="0.0005, 0.001, 0.002",
-            max_lines=1,
-            elem_id="sweep-values",
-            visible=False,
-        )
+            self.said = widget("sweep_plan", "sweep-plan", None)
 
-    def wire(self) -> None:
-        """Values are asked for once there is something they are of."""
+    def wire(self, make: gr.Button, fields: Mapping[str, Component]) -> None:
+        """``make`` says how many it begins; ``fields`` are those of the training that is to be begun several times."""
+        self.make = make
+        recipe = fields["recipe"]
         self.setting.change(self.ask, self.setting, self.values, **QUIET)
+        recipe.change(self.offer, [recipe, self.setting], self.setting, **QUIET)  # type: ignore[attr-defined]
+        asked = [*self.inputs, recipe, fields["seconds"], fields["steps"]]
+        for one in asked:
+            one.change(self.plan, asked, [self.said, make], trigger_mode="always_last", **QUIET)  # type: ignore[attr-defined]
 
     def ask(self, setting: str) -> Any:
+        """Values are asked for once there is something they are of."""
         return gr.Textbox(visible=bool(setting))
+
+    def offer(self, recipe: str | None, setting: str | None, request: gr.Request) -> Any:
+        """The settings that the recipe has; what was chosen stays where it has that."""
+        language, names = language_of(request), _of(recipe)
+        choices = [(t("sweep.nothing", language), NOTHING), *((t(_word(name), language), name) for name in names)]
+        return gr.Dropdown(choices, value=setting if setting in names else NOTHING)
+
+    def plan(self, request: gr.Request, *posted: Any) -> Updates:
+        """What would begin, on how many devices and for how long; or why it would be refused."""
+        *several, recipe, seconds, steps = posted
+        language, owner = language_of(request), owner_of(request)
+        make: Updates = {self.make: t("training.make", language)}
+        if not self.asked(tuple(several)):
+            return {self.said: None, **make}
+        try:
+            count = len(self.runs({"recipe": recipe}, tuple(several)))
+            self.studio.jobs.check_several(owner, count)
+        except StudioError as error:
+            return {self.said: {"why": sentence(error, language), "asks": error.key == "sweep.values"}, **make}
+        if count > 1:
+            make = {self.make: t("sweep.make", language, count=count)}
+        return {self.said: self._reckoned(owner, count, seconds or 0, steps or 0), **make}
+
+    def _reckoned(self, owner: str, count: int, seconds: float, steps: float) -> dict[str, Any]:
+        """Trainings are spread over the devices; those on one take turns, and each is given its own seconds there."""
+        now = self.studio.jobs.status().devices
+        devices = max(1, sum(one.worker == "ready" and not one.draining for one in now))
+        limit = self.studio.caps.of(owner).running or count
+        lanes = min(devices, limit, count)
+        each = math.ceil(count / lanes)
+        return {
+            "count": count,
+            "devices": devices,
+            "limit": limit if limit < min(devices, count) else 0,
+            "each": each,
+            "steps": steps,
+            "seconds": each * seconds,
+            "device_seconds": count * seconds,
+        }
 
     @property
     def inputs(self) -> list[Component]:
@@ -78,16 +129,26 @@ class Sweeping:
         seeds, setting, _ = posted
         return bool(setting) or seeds not in (1, None)
 
-    def together(self, owner: str, values: Mapping[str, Any], posted: tuple[Any, ...]) -> dict[str, Any]:
-        """The last run of the sweep, once the others have been submitted for ``owner``. Raises ``StudioError``."""
+    def runs(self, values: Mapping[str, Any], posted: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """The requests of the sweep of a training with ``values``. Raises ``StudioError``."""
         seeds, setting, tried = posted
         if not isinstance(seeds, (int, float)) or int(seeds) != seeds:
             raise StudioError("sweep.seeds", "Seeds is a whole number; you gave {value}.", value=str(seeds)[:40])
-        runs = runs_of(values, int(seeds), str(setting or ""), _listed(tried))
-        begin(self.studio, owner, runs[:-1])
-        return runs[-1]
+        return runs_of(values, int(seeds), str(setting or ""), _listed(tried))
+
+
+def _of(recipe: str | None) -> list[str]:
+    """The settings of a recipe that can be tried with several values, in the order in which they are laid out."""
+    info = RECIPES.get(str(recipe))
+    return [name for name in NUMBERS if info is None or name in info.settings]
+
+
+def _word(name: str) -> str:
+    """The string that a setting is called by among those of a training."""
+    own = f"field.training.{name}"
+    return own if own in STRINGS["en"] else f"field.{name}"
 
 
 def _listed(text: object) -> list[str]:
     """What is between commas, semicolons or spaces."""
-    return str(text or "").replace(",", " ").replace(";", " ").replace("，", " ").split()
+    return [one for one in re.split(r"[\s,;，；、]+", str(text or "")) if one]

@@ -9,7 +9,7 @@ each answer, and a tab has sixty. Whatever else is to change waits until the pag
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gradio as gr
@@ -22,7 +22,7 @@ from studio.engine.job import LIVE, Job
 from studio.locales import Language, language_of
 from studio.owners import owner_of
 from studio.tabs.film import cards
-from studio.tabs.following import Shown, attach, submit, tell
+from studio.tabs.following import Shown, attach, begun, tell
 from studio.tabs.parts import QUIET, Controls, Updates, settled
 from studio.tabs.views import View
 
@@ -90,6 +90,12 @@ class Tab(ABC):
         del owner
         return self.kind, self.values(posted)
 
+    def begin(self, posted: tuple[Any, ...], owner: str, ending: Collection[str]) -> Job:
+        """The job to show of what ``owner`` asked for, submitted. Those of the kinds ``ending`` end with their page.
+        May raise ``StudioError``."""
+        kind, values = self.wanted(posted, owner)
+        return self.studio.submit(owner, kind, values, kind in ending)
+
     def during(self, shown: Shown, first: bool) -> Updates:
         """What is to change besides the stage now that this is shown: asked with each view, mostly nothing."""
         del shown, first
@@ -151,13 +157,13 @@ class Tab(ABC):
         """Submits what was posted and shows it to the end."""
         count = len(self.endings)
         asked, ticked = posted[: len(posted) - count], posted[len(posted) - count :]
-        views = submit(
+        ending = [kind for kind, ends in zip(self.endings, ticked, strict=True) if ends]
+        views = begun(
             self.studio,
-            lambda: self.wanted(asked, owner_of(request)),
-            request,
+            lambda: self.begin(asked, owner_of(request), ending),
+            language_of(request),
             self.make_view,
             self.per_second,
-            [kind for kind, ends in zip(self.endings, ticked, strict=True) if ends],
         )
         async for shown in self.showing(views, request):
             yield shown

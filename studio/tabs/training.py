@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -17,6 +17,7 @@ from studio.engine.job import ENDED, LIVE, Job
 from studio.live import Looks
 from studio.locales import Language, i18n, language_of
 from studio.owners import owner_of
+from studio.sweeps import begin
 from studio.tabs import own
 from studio.tabs.diagnosis import said
 from studio.tabs.explore import ExploreTab
@@ -142,7 +143,7 @@ class TrainingTab(Tab):
         controls = self.controls
         self.form = RecipeForm(controls)
         self.own = own.OwnPictures(self.studio)
-        self.rivals = Rivals(self.studio)
+        self.rivals = Rivals()
         self.sweeping = Sweeping(self.studio)
         with bench(self.kind):
             with area("ask", self.kind):
@@ -189,8 +190,8 @@ class TrainingTab(Tab):
         with more(self.kind):
             self.form.lay_numbers()
             controls.seed()
-            self.sweeping.lay()
             self.ending = ending(self.kind)
+        self.sweeping.lay(controls.default("recipe"))
 
     @property
     def endings(self) -> dict[str, gr.Checkbox]:
@@ -200,7 +201,7 @@ class TrainingTab(Tab):
         super().wire()
         self.studio.live.make |= dict.fromkeys(self.kinds, self.make_view)
         self.form.wire()
-        self.sweeping.wire()
+        self.sweeping.wire(self.make_button, self.controls.fields)
         self.pause_button.click(self.pause, **QUIET)
         self.streams(self.resume_button.click, self.resume)
         self.reset_button.click(self.reset, outputs=[self.stage], **QUIET)
@@ -216,21 +217,33 @@ class TrainingTab(Tab):
         return [*super().inputs, self.rivals.menu, *self.sweeping.inputs, *self.own.inputs]
 
     def wanted(self, posted: tuple[Any, ...], owner: str) -> tuple[str, dict[str, Any]]:
-        """A training on the data set that is chosen, a rival's beside it or several at once, or one on the person's
-        own pictures."""
-        count = len(self.controls.fields)
-        asked, rival, several, mine = self.values(posted[:count]), *_parted(posted[count:])
+        """A training on the data set that is chosen, or one on the person's own pictures."""
+        del owner
+        asked, _, _, mine = self._parted(posted)
         if asked.get("dataset") == own.OWN and mine[-1] != own.SET:
             return own.KIND, self.own.values(mine)
-        values = self.own.named(asked, mine)
+        return self.kind, self.own.named(asked, mine)
+
+    def _parted(self, posted: tuple[Any, ...]) -> tuple[dict[str, Any], str, tuple[Any, ...], tuple[Any, ...]]:
+        """What was posted: the settings, the rival, the sweep, what is said of own pictures."""
+        count = len(self.controls.fields)
+        rest = posted[count:]
+        return self.values(posted[:count]), rest[0] or "", rest[1:4], rest[4:]
+
+    def begin(self, posted: tuple[Any, ...], owner: str, ending: Collection[str]) -> Job:
+        """One, or a rival's beside it, or several at once, of which the last is shown: all of them begin, or none."""
+        kind, values = self.wanted(posted, owner)
+        _, rival, several, _ = self._parted(posted)
+        if kind == own.KIND or not (rival or self.sweeping.asked(several)):
+            return self.studio.submit(owner, kind, values, kind in ending)
         if not self.sweeping.asked(several):
-            return self.kind, self.rivals.beside(owner, values, rival)
+            return self.studio.submit_all(owner, kind, self.rivals.beside(values, rival), kind in ending)[-1]
         if rival:
             raise StudioError(
                 "sweep.rival",
                 "Several runs at once and another recipe side by side are two things: choose one of them.",
             )
-        return self.kind, self.sweeping.together(owner, values, several)
+        return begin(self.studio, owner, self.sweeping.runs(values, several), kind in ending)[-1]
 
     async def take(self, path: str, learner: str, edge: int, crop: Any, request: gr.Request) -> Any:
         """Takes a zip in and shows what the model will see of it, unless a training is to be seen there."""
@@ -308,11 +321,6 @@ class TrainingTab(Tab):
         made = next((item for item in shown.items if str(item["name"]).endswith(".safetensors")), None)
         digest = made["digest"] if made else None
         return {**self.sample.choices(owner, language, digest), **self.explore.choices(owner, language, digest)}
-
-
-def _parted(posted: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
-    """What was posted beyond the controls: the rival, the sweep, what is said of own pictures."""
-    return posted[0], posted[1:4], posted[4:]
 
 
 def _button(name: str, variant: Any = "secondary") -> gr.Button:

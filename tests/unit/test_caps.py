@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from pipelines.errors import Busy, StudioError
 from studio.accounts.accounts import Accounts
-from studio.accounts.roles import Role
+from studio.accounts.roles import Role, owner_name
 from studio.engine.caps import Caps
 from studio.engine.usage import DAY, Day
 from studio.entrance.room import Room
@@ -31,6 +31,10 @@ from tests.studios import OWNER, endless_training, follow, open_in, settings, sm
 ROLES: dict[str, Role] = {"guest": "guest", "ann": "member", "root": "administrator"}
 
 
+def roles_of(owners: Collection[str]) -> dict[str, Role]:
+    return {owner: ROLES[owner] for owner in owners}
+
+
 @pytest.fixture
 def choices(database_url: str) -> Iterator[Choices]:
     database = Database(database_url)
@@ -39,7 +43,7 @@ def choices(database_url: str) -> Iterator[Choices]:
 
 
 def caps(choices: Choices, **member: int) -> Caps:
-    return Caps(CapSettings.model_validate({"member": member}), choices, lambda owner: ROLES[owner])
+    return Caps(CapSettings.model_validate({"member": member}), choices, roles_of)
 
 
 def test_a_refusal_says_which_cap_its_value_and_when_it_frees(choices: Choices) -> None:
@@ -103,7 +107,7 @@ def test_no_quota_is_ever_below_zero_and_it_frees_when_it_says(
         until = min(now, since + length)
         day.add("ann", min(since, until), until, busy * (until - min(since, until)))
     used = day.used("ann", now)
-    limits = Caps(CapSettings.model_validate({"member": {"device_minutes": minutes}}), Nothing(), ROLES.__getitem__)
+    limits = Caps(CapSettings.model_validate({"member": {"device_minutes": minutes}}), Nothing(), roles_of)
     left = limits.minutes_left("ann", used)
     assert left >= 0
     if left == 0:
@@ -118,13 +122,46 @@ class Nothing(Choices):
         return None
 
 
+def test_roles_are_asked_for_together_and_remembered_until_somebody_is_changed(choices: Choices) -> None:
+    asked: list[set[str]] = []
+    changes = [0]
+
+    def ask(owners: Collection[str]) -> dict[str, Role]:
+        asked.append(set(owners))
+        return roles_of(owners)
+
+    limits = Caps(CapSettings(), choices, ask, lambda: changes[0])
+    limits.look_up(ROLES)
+    assert [limits.role_of(owner) for owner in ROLES] == list(ROLES.values())
+    assert asked == [set(ROLES)]
+    changes[0] += 1
+    assert limits.role_of("ann") == "member"
+    assert asked == [set(ROLES), {"ann"}]
+
+
+def test_a_closed_account_has_no_role_from_that_moment(tmp_path: Path) -> None:
+    studio = open_studio(settings(tmp_path, engine="inline", auth=True))
+    accounts = studio.accounts
+    root, ann = accounts.add("root", "administrator", None), accounts.add("ann", "member", None)
+    mine = owner_name(ann.account)
+    assert studio.caps.role_of(mine) == "member"
+    for change, role in (
+        (lambda: accounts.set_role(root, ann.account, "administrator"), "administrator"),
+        (lambda: accounts.set_disabled(root, ann.account, True), "guest"),
+        (lambda: accounts.set_disabled(root, ann.account, False), "administrator"),
+    ):
+        change()
+        assert studio.caps.role_of(mine) == role
+    studio.database.close()
+
+
 # ------------------------------------------------------------------------------------ in a studio
 
 
 @pytest.fixture
 def _members(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody is a member."""
-    monkeypatch.setattr(Accounts, "role_of", lambda self, owner: "member")
+    monkeypatch.setattr(Accounts, "roles_of", lambda self, owners: dict.fromkeys(owners, "member"))
 
 
 def open_with(data: Path, **member: int) -> Studio:

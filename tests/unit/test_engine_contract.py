@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.errors import Busy, StudioError
 from studio.engine import presence
-from studio.engine.job import NotFound, Numbered
+from studio.engine.job import NotFound, Numbered, State
 from studio.engine.residency import Ledger
 from studio.library.recipe import extract
 from studio.services import Studio
@@ -291,6 +293,32 @@ def test_a_job_an_administrator_stops_says_so_and_can_be_resumed(studio: Studio)
     follow(studio, job, after=last, stop=lambda event: event.kind == "metrics")
     studio.jobs.cancel(OWNER, job.id)
     wait_state(studio, job, "cancelled")
+
+
+def test_a_job_that_is_seen_to_have_been_interrupted_can_be_resumed_at_that_very_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = open_in(tmp_path)
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "sample")
+    rows = studio.jobs._dispatch._rows  # type: ignore[union-attr]
+    real, resuming = rows.move, threading.Thread(target=studio.jobs.resume, args=(OWNER, job.id))
+
+    def move(job_id: str, state: State, *more: Any, **values: Any) -> bool:
+        moved = real(job_id, state, *more, **values)
+        if moved and state == "interrupted":
+            resuming.start()
+            resuming.join(0.3)  # as far as it comes before the rest is done
+        return moved
+
+    monkeypatch.setattr(rows, "move", move)
+    studio.jobs.stop(job.id)
+    wait_for(lambda: studio.jobs.get(OWNER, job.id).attempt == 2)
+    wait_state(studio, job, "running")
+    resuming.join()
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+    studio.close()
 
 
 def test_seconds_are_counted_by_person_and_model_and_towards_the_day(studio: Studio) -> None:

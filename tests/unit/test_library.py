@@ -42,10 +42,13 @@ def library(database: Database, tmp_path: Path) -> Library:
     return Library(database, Blobs(tmp_path / "blobs"))
 
 
+#: made once, as it says at which second
+RECIPE = compose("image", {"prompt": "a card", "seed": 7, "model": "tiny"}, "f" * 64, {})
+
+
 def add(database: Database, library: Library, artifact: Artifact, owner: str = "ann") -> Item:
-    recipe = compose("image", {"prompt": "a card", "seed": 7, "model": "tiny"}, "f" * 64, {})
     with database.write() as session:
-        return add_items(session, owner, "job", "image", [keep(artifact, recipe, library.blobs)])[0]
+        return add_items(session, owner, "job", "image", [keep(artifact, RECIPE, library.blobs)])[0]
 
 
 def test_a_png_carries_its_recipe_and_the_same_pixels() -> None:

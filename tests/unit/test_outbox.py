@@ -13,7 +13,7 @@ from studio.engine.job import Job
 from studio.engine.messages import Attached, Emitted, Ended, Marked, Message, Ready, Run, Turned, Vitals
 from studio.engine.outbox import Outbox
 from studio.store.database import Database
-from tests.studios import OWNER, open_in, small_training, wait_for
+from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for
 
 READY = Ready("CPU", "cpu", "float32", "a test", 1, 1)
 
@@ -167,6 +167,27 @@ def test_nothing_is_heard_twice_and_an_attempt_that_was_given_up_is_cancelled(tm
     assert second.jobs.get(OWNER, job.id).state == "done"
     assert sum(event.kind == "progress" and event.data.get("total") == 2 for event in before) == 1
     second.close()
+
+
+def test_of_a_job_that_runs_on_without_us_it_is_known_at_once_how_far_it_is(tmp_path: Path) -> None:
+    studio = open_in(tmp_path)
+    dispatch = studio.jobs._dispatch
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    studio.jobs.pause(OWNER, job.id)  # it says nothing more
+    wait_for(lambda: studio.jobs.get(OWNER, job.id).state == "paused")
+    before = studio.jobs.status().running[0]
+    with dispatch._lock:  # type: ignore[union-attr]
+        gone = dispatch._roster.inside.pop(job.id)  # type: ignore[union-attr]
+        device = dispatch._fleet.get(gone.device)  # type: ignore[union-attr]
+        assert device is not None
+        dispatch._attached(device, "", (job.id,))  # type: ignore[union-attr]
+        found = studio.jobs.status().running[0]
+    assert before.stage == found.stage == "training"
+    assert found.done >= before.done > 0
+    studio.jobs.cancel(OWNER, job.id)
+    wait_for(lambda: studio.jobs.get(OWNER, job.id).state == "cancelled")
+    studio.close()
 
 
 def test_an_engine_that_outlives_us_keeps_its_jobs_when_we_close(tmp_path: Path) -> None:

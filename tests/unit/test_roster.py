@@ -36,7 +36,7 @@ def roster(clock: Clock, devices: int = 1, **changes: Any) -> Roster:
     fleet = Fleet()
     for number in range(devices):
         fleet.add(Device(str(number + 1), "here", InlineHost(EngineOptions(Path("nowhere"))), READY))
-    made = Roster(settings, Caps(settings.caps, Nothing(), lambda owner: "member"), fleet)
+    made = Roster(settings, Caps(settings.caps, Nothing(), lambda owners: dict.fromkeys(owners, "member")), fleet)
     made.usage = Usage(clock)
     made.estimates.learn(job("anybody", "sample"), 4.0)
     made.estimates.learn(job("anybody", "text", model="loaded"), 2.0)

@@ -82,9 +82,29 @@ def test_where_one_run_is_refused_none_is_left(tmp_path: Path) -> None:
     small = open_in(tmp_path, running=1, waiting_each=2)
     first = small.jobs.submit(OWNER, "training", endless_training())
     follow(small, first, stop=lambda event: event.kind == "metrics")
-    with pytest.raises(Busy):
+    with pytest.raises(Busy, match="4 jobs at once, and none of them was begun: 2 of yours may wait"):
         begin(small, OWNER, runs_of(endless_training(), 4))
-    assert [job.id for job in small.jobs.list(OWNER, states=("queued", "running"))] == [first.id]
+    assert [job.id for job in small.jobs.list(OWNER)] == [first.id]
     small.jobs.cancel(OWNER, first.id)
     wait_state(small, first, "cancelled")
     small.close()
+
+
+def test_a_person_whose_role_lets_fewer_wait_gets_one_answer_for_all(tmp_path: Path) -> None:
+    studio = open_in(tmp_path, devices=2, caps={"administrator": {"waiting": 3}})
+    with pytest.raises(Busy, match="the cap of your role, administrator, lets 3 wait at a time, and 0 wait already"):
+        begin(studio, OWNER, runs_of(endless_training(), 4))
+    assert studio.jobs.list(OWNER) == []
+    jobs = begin(studio, OWNER, runs_of(small_training(steps=2), 3), ends_with_page=True)
+    assert all(job.ends_with_page for job in jobs)
+    for job in jobs:
+        wait_state(studio, job, "done")
+    studio.close()
+
+
+def test_where_the_whole_studio_is_full_a_sweep_is_refused_whole(tmp_path: Path) -> None:
+    studio = open_in(tmp_path, waiting=3)
+    with pytest.raises(Busy, match="this studio lets 3 wait, and 0 wait already"):
+        begin(studio, OWNER, runs_of(endless_training(), 4))
+    assert studio.jobs.list(OWNER) == []
+    studio.close()
