@@ -2,8 +2,9 @@
 
 Numbers are given under one lock and events are visible in that order. Ordinary events are written in groups a few
 times a second (a kill may cost the last few of a running job); a change of state is on disk before anyone sees it.
-Of several processes the one that leads gives the numbers of live jobs, and the others hear that there are more and read
-them from the database: there groups are written as soon as they come, some fifty times a second at most.
+Of several processes the one that leads gives the numbers of live jobs, and the others hear of new ones as they are
+written (``notices``), and read from the database what they were not told: there groups are written as soon as they
+come, with a pause after each that leaves the writer idle most of the time.
 Two locks: ``_lock`` guards memory and is held for microseconds by all but a change of state, ``_disk`` is held by
 whoever writes, so that no follower waits for the disk. Who needs both takes ``_disk`` first.
 """
@@ -28,6 +29,7 @@ from sqlalchemy.orm import Session
 from pipelines.durable import DiskFull
 from studio.engine.heard import Heard
 from studio.engine.job import Numbered
+from studio.engine.notices import Told, pack, unpack
 from studio.engine.term import Deposed, Term
 from studio.store.database import Database, insert
 from studio.store.tables import EventRow
@@ -38,9 +40,10 @@ log = logging.getLogger(__name__)
 Make: TypeAlias = Callable[[Session], Sequence[tuple[str, Mapping[str, Any]]]]
 
 GROUP_SECONDS = 0.25
-#: the same where other processes wait for them
+#: the most where other processes wait for them; and as many times as long as a group took to write
 SHARED_GROUP_SECONDS = 0.02
-#: notices of new events, each with names of jobs after the name of whoever wrote them
+IDLE = 2
+#: notices of new events, see ``notices``
 CHANNEL = "events"
 RETRY_SECONDS = 0.5
 KEPT = 2000  # newest events of a live job that followers get without asking the database
@@ -58,6 +61,7 @@ class EventLog:
         self._disk = threading.RLock()
         self._last: dict[str, int] = {}
         self._tails: dict[str, deque[Numbered]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._told = Told()
         self._pending: list[dict[str, Any]] = []
         self._watchers: dict[str, set[Callable[[], None]]] = defaultdict(set)
         self._work = threading.Event()
@@ -103,6 +107,8 @@ class EventLog:
             for job_id, events in written.items() if self._leads else ():
                 self._last[job_id] = events[-1].seq
                 self._tails[job_id].extend(events)
+            for job_id in makes:
+                self._told.forget(job_id)  # nobody tells us of our own
         for job_id in makes:
             self._wake(job_id)
 
@@ -116,12 +122,11 @@ class EventLog:
                 self._check(session)
             for job_id, make in makes.items():
                 first, at = self._next(job_id, session), time.time()
-                events = [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]
-                if events:
-                    session.execute(plain_insert(EventRow), [_row(job_id, event) for event in events])
+                if events := [Numbered(first + n, at, kind, data) for n, (kind, data) in enumerate(make(session))]:
                     written[job_id] = events
+                    session.execute(plain_insert(EventRow), [_row(job_id, event) for event in events])
             if written:
-                self._tell(session, list(written))
+                self._tell(session, [_row(job_id, event) for job_id, events in written.items() for event in events])
             self.heard.write(session, marks)
         return written
 
@@ -137,6 +142,7 @@ class EventLog:
             self._pending.clear()
             self._tails.clear()
             self._last.clear()
+            self._told.clear()
             self.heard.read_again()
         self.wake_all()
 
@@ -148,10 +154,15 @@ class EventLog:
 
     # ----------------------------------------------------------------------------- reading
 
-    def recent(self, job_id: str, after: int, limit: int = 500) -> list[Numbered] | None:
-        """Up to ``limit`` events above ``after``, from memory; None where only the database knows them."""
+    def recent(self, job_id: str, after: int, limit: int = 500, told: bool = False) -> list[Numbered] | None:
+        """Up to ``limit`` events above ``after``, from memory; None where only the database knows them.
+
+        ``told``: what another process told us counts, which may be a moment behind the database.
+        """
         with self._lock:
             tail = self._tails.get(job_id)
+            if told and not tail:
+                return self._told.after(job_id, after, limit)
             if not tail or tail[0].seq > after + 1:
                 return None
             start = after + 1 - tail[0].seq  # numbers have no gaps
@@ -177,8 +188,9 @@ class EventLog:
             rows = session.scalars(select(EventRow).where(of_job, EventRow.seq.in_(last)).order_by(EventRow.seq))
             return [Numbered(row.seq, row.at, row.kind, row.data) for row in rows]
 
-    async def changes(self, job_id: str, patience: float = 1.0) -> AsyncIterator[None]:
-        """Yields once at the start, then after every change, and every ``patience`` seconds without one."""
+    async def changes(self, job_id: str, patience: float = 1.0) -> AsyncIterator[bool]:
+        """Yields once at the start, then after every change, and every ``patience`` seconds without one: whether we
+        know of a change."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
@@ -188,27 +200,35 @@ class EventLog:
         with self._lock:
             self._watchers[job_id].add(wake)
         try:
+            known = False
             while True:
                 news.clear()
-                yield
+                yield known
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), patience)
+                known = news.is_set()
         finally:
             with self._lock:
                 self._watchers[job_id].discard(wake)
                 if not self._watchers[job_id]:
                     del self._watchers[job_id]
+                    self._told.forget(job_id)
 
     def notice(self, words: str) -> None:
         """Takes a notice: another process has written events of some jobs."""
-        by, *jobs = words.split()
-        if by != self._holder:
-            for job_id in jobs:
-                self._wake(job_id)
+        by, of = unpack(words)
+        if by == self._holder:
+            return
+        with self._lock:
+            for job_id in self._watchers.keys() & of.keys():
+                self._told.take(job_id, of[job_id])
+        for job_id in of:
+            self._wake(job_id)
 
     def wake_all(self) -> None:
         """Notices may have been missed: everybody looks for themselves."""
         with self._lock:
+            self._told.clear()
             followed = list(self._watchers)
         for job_id in followed:
             self._wake(job_id)
@@ -228,14 +248,15 @@ class EventLog:
         if self._term is not None:
             self._term.check(session)
 
-    def _tell(self, session: Session, jobs: Sequence[str]) -> None:
-        """A notice takes 8000 bytes at most."""
-        for start in range(0, len(jobs), 200):
-            self._database.notify(session, CHANNEL, " ".join((self._holder, *jobs[start : start + 200])))
+    def _tell(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+        if self._database.shared:
+            for words in pack(self._holder, rows):
+                self._database.notify(session, CHANNEL, words)
 
     def _forget(self, job_id: str) -> None:
         self._tails.pop(job_id, None)
         self._last.pop(job_id, None)
+        self._told.forget(job_id)
 
     def _number(self, job_id: str, kind: str, data: Mapping[str, Any]) -> Numbered:
         if job_id not in self._last:
@@ -266,7 +287,7 @@ class EventLog:
                     self._check(session)
                     # what was written before, when only the answer was lost, is there under its number
                     session.execute(insert(session, EventRow).on_conflict_do_nothing(), waiting)
-                    self._tell(session, list(dict.fromkeys(row["job_id"] for row in waiting)))
+                    self._tell(session, waiting)
                     self.heard.write(session, marks)
                 self.heard.wrote(marks)
             except BaseException:
@@ -289,9 +310,10 @@ class EventLog:
             self._work.clear()
             if not self._database.shared:
                 time.sleep(GROUP_SECONDS)
+            began = time.monotonic()
             written = self._try_flush()
             if self._database.shared:
-                time.sleep(SHARED_GROUP_SECONDS)
+                time.sleep(min(SHARED_GROUP_SECONDS, IDLE * (time.monotonic() - began)))
             if not written:
                 time.sleep(RETRY_SECONDS)
                 self._work.set()

@@ -369,23 +369,25 @@ class JobService:
                     yield batch
 
     async def _batches(self, job_id: str, after: int) -> AsyncGenerator[Batch]:
-        async for _ in self._log.changes(job_id):
+        async for known in self._log.changes(job_id):
             last: Numbered | None = None
-            while batch := await self._after(job_id, after):
+            while batch := await self._after(job_id, after, known):
                 last = batch[-1]
                 after = last.seq
                 yield batch
             if last is None:
                 job = self._rows.get(job_id)
                 if job is None or job.state in ENDED:
+                    yield await asyncio.to_thread(self._log.read, job_id, after)  # said since we looked
                     return
                 yield []
             elif last.kind == "state" and last.data["state"] in ENDED:
                 return
 
-    async def _after(self, job_id: str, after: int) -> Batch:
-        """The next events; from memory at once, from the database without holding up the page."""
-        recent = self._log.recent(job_id, after)
+    async def _after(self, job_id: str, after: int, known: bool) -> Batch:
+        """The next events; from memory at once, from the database without holding up the page. ``known``: we were told
+        that there are some."""
+        recent = self._log.recent(job_id, after, told=known)
         return recent if recent is not None else await asyncio.to_thread(self._log.read, job_id, after)
 
     def events(self, owner: str, job_id: str, after: int = 0) -> Batch:
