@@ -32,6 +32,15 @@ ROOT = Path(__file__).resolve().parent.parent
 MARK = "ATELIER_DEMO"
 POSTGRESQL = Path("/usr/lib/postgresql")
 HERE = "127.0.0.1"
+#: what a cluster needs in the environment of all its machines. Ray puts its workers behind whatever else computes, so
+#: that a device is not heard. And it asks machines every 3 s, for 10 s, 5 times, whether they are there: with this, one
+#: that died is known in 2 s instead of 15, one that is silent and keeps its connections in 10
+CLUSTER = {
+    "RAY_worker_niceness": "0",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "4",
+}
 #: bytes of Ray's object store on each node; nothing large goes through it
 STORE = 80_000_000
 
@@ -51,7 +60,7 @@ class Demo:
             "RAY_AUTH_MODE": "token",  # whoever reaches Ray's ports runs code: they are on loopback, and want a word
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_worker_niceness": "0",  # at its own 15 a device is not heard beside anything else that computes
+            **CLUSTER,
         }
 
     def start(self) -> None:

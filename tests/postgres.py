@@ -24,6 +24,9 @@ DEBIAN = Path("/usr/lib/postgresql")
 #: what is lost when a machine fails does not matter here, and syncing is most of a test's time
 CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
+#: of connections: whose holds the lock of whoever leads
+LOCKED = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted)"
+
 
 def programs() -> Path | None:
     """The folder of ``initdb`` and ``postgres``, the newest; None where there is none."""
@@ -65,9 +68,18 @@ class PostgreSQL:
             connection.exec_driver_sql(statement)
 
 
+def cut(url: str, where: str) -> None:
+    """Ends connections to a database, chosen in the server's own words."""
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    ours = "datname = current_database() AND pid <> pg_backend_pid()"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours} AND {where}")
+    admin.dispose()
+
+
 @contextmanager
-def running(bin_folder: Path) -> Iterator[PostgreSQL]:
-    """A server for as long as the context lasts."""
+def running(bin_folder: Path, syncing: bool = False) -> Iterator[PostgreSQL]:
+    """A server for as long as the context lasts; ``syncing`` as real ones do."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     user = "postgres" if os.geteuid() == 0 else None
     if user:
@@ -75,7 +87,7 @@ def running(bin_folder: Path) -> Iterator[PostgreSQL]:
     data = folder / "data"
     made = [bin_folder / "initdb", "-D", data, "-U", "atelier", "--auth=trust", "--encoding=UTF8", "--no-sync"]
     subprocess.run(made, user=user, check=True, capture_output=True, cwd=folder)
-    options = [f"unix_socket_directories={folder}", "listen_addresses=", *CARELESS]
+    options = [f"unix_socket_directories={folder}", "listen_addresses=", *(() if syncing else CARELESS)]
     command = [bin_folder / "postgres", "-D", data, *(part for option in options for part in ("-c", option))]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, user=user, cwd=folder, stdout=log, stderr=log)

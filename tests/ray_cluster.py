@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
+
+from deploy.demo import CLUSTER
 
 #: of a node; work is small here, and the cores are others' too
 MEMORY = 80_000_000
@@ -18,14 +20,15 @@ class RayCluster:
     """``address`` is what ``--cluster`` takes; ``add`` begins a machine with so many virtual GPUs."""
 
     def __init__(self, gpus: int) -> None:
-        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray puts its workers behind whatever else computes here
+        for name, value in CLUSTER.items():
+            os.environ.setdefault(name, value)
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(initialize_head=True, head_node_args={**_node(gpus), "include_dashboard": False})
         self.address = str(self._cluster.address)
 
-    def add(self, gpus: int) -> Any:
-        return self._cluster.add_node(wait=True, **_node(gpus))
+    def add(self, gpus: int, environment: Mapping[str, str] | None = None) -> Any:
+        return self._cluster.add_node(wait=True, **_node(gpus), env_vars=dict(environment or {}))
 
     def remove(self, node: Any) -> None:
         """As if somebody pulled the plug: the node's processes are killed, and those of its actors with them."""

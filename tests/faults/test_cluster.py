@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 
 from pipelines.errors import StudioError
 from studio.engine.job import Job
-from studio.services import Studio
+from studio.services import Studio, open_studio
 from tests import ray_cluster
+from tests.postgres import LOCKED, PostgreSQL, cut
 from tests.ray_cluster import RayCluster, actor_processes, kill
 from tests.studios import OWNER, endless_training, follow, open_in, settings, wait_for, wait_state
 
@@ -25,13 +28,17 @@ def cluster() -> Iterator[RayCluster]:
 
 
 @pytest.fixture
-def begin(cluster: RayCluster, tmp_path: Path) -> Iterator[Callable[[], Studio]]:
+def begin(cluster: RayCluster, tmp_path: Path) -> Iterator[Callable[..., Studio]]:
     """Opens a studio on the cluster, as often as wanted; whatever becomes of the test, none is left."""
     opened: list[Studio] = []
 
-    def begin() -> Studio:
-        opened.append(open_in(tmp_path, cluster=cluster.address))
-        return opened[-1]
+    def begin(wait: bool = True) -> Studio:
+        studio = open_studio(settings(tmp_path, cluster=cluster.address))
+        opened.append(studio)
+        studio.start()
+        if wait:
+            wait_for(lambda: studio.jobs.status().worker == "ready", 60)
+        return studio
 
     yield begin
     opened[-1].close()
@@ -39,7 +46,7 @@ def begin(cluster: RayCluster, tmp_path: Path) -> Iterator[Callable[[], Studio]]
 
 
 @pytest.fixture
-def studio(begin: Callable[[], Studio]) -> Studio:
+def studio(begin: Callable[..., Studio]) -> Studio:
     return begin()
 
 
@@ -68,7 +75,7 @@ def ready(studio: Studio) -> list[Any]:
     return [device for device in studio.jobs.status().devices if device.device]
 
 
-def test_a_training_goes_on_untouched_while_the_studio_is_restarted(begin: Callable[[], Studio]) -> None:
+def test_a_training_goes_on_untouched_while_the_studio_is_restarted(begin: Callable[..., Studio]) -> None:
     studio = begin()
     job = training(studio)
     process = actor_processes()
@@ -100,6 +107,47 @@ def test_a_killed_actor_is_started_again_and_its_training_goes_on_from_where_it_
     assert wait_state(studio, job, "running").attempt == 2
     studio.jobs.cancel(OWNER, job.id)
     wait_state(studio, job, "cancelled")
+
+
+def test_whoever_begins_to_lead_does_not_wait_for_an_engine_that_is_being_started_again(
+    begin: Callable[..., Studio],
+) -> None:
+    studio = begin()
+    job = training(studio)
+    studio.close()
+    for pid in actor_processes():
+        kill(pid)
+    wait_for(lambda: not actor_processes(), 30)
+    studio = begin(wait=False)
+    assert [device.worker for device in studio.jobs.status().devices] == ["starting"]
+    assert studio.jobs.get(OWNER, job.id).state != "running"
+    wait_for(lambda: len(ready(studio)) == 1, 60)
+
+
+def test_a_process_that_lost_the_lead_and_has_it_again_finds_the_devices_and_what_runs_there(
+    cluster: RayCluster, tmp_path: Path, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = {"database": postgresql.fresh(), "cluster": cluster.address}
+    with closing(open_in(tmp_path, **database)) as first, closing(open_in(tmp_path, **database)) as second:
+        job = training(second)
+        process = actor_processes()
+        for leads, follows in ((first, second), (second, first)):
+            assert leads.jobs.leads
+            with monkeypatch.context() as away:  # for longer than it may be to take the lead back
+                away.setattr(leads.jobs._floor._leading, "_stand", lambda _lock: time.sleep(0.05))
+                cut(database["database"], LOCKED)
+                wait_for(lambda follows=follows: follows.jobs.leads, 30)
+            wait_for(lambda leads=leads: not leads.jobs.leads, 30)
+            follow(leads, job, after=last(leads, job), stop=lambda event: event.kind == "metrics")
+            wait_for(lambda follows=follows: len(ready(follows)) == 1, 60)
+        assert first.jobs.leads
+        assert actor_processes() == process
+        seen = steps(first, job)
+        assert seen == sorted(set(seen)), "some steps were missed, or heard twice"
+        first.jobs.cancel(OWNER, job.id)
+        wait_state(second, job, "cancelled")
+        assert second.jobs.get(OWNER, job.id).attempt == 1
+        cluster.end_actors()
 
 
 def test_a_machine_that_comes_is_used_and_when_it_dies_its_training_moves(cluster: RayCluster, studio: Studio) -> None:

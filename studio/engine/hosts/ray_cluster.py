@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -66,10 +67,11 @@ class RayHosts:
         self._closing.clear()
         for known in (self._hosts, self._nodes, self._leaving, self._resting):
             known.clear()  # those of before have been closed: we led, and another process did meanwhile
-        before = {one["name"] for one in ray.util.list_named_actors(all_namespaces=True) if self._ours(one)}
+        before = self._alive()
         self._look(members)
+        end = time.monotonic() + ATTACH_SECONDS
         for name, host in list(self._hosts.items()):
-            if name in before and not host.attached.wait(ATTACH_SECONDS):
+            if name in before and not host.settled.wait(max(0.0, end - time.monotonic())):
                 log.warning("the engine of %s does not say what it has and is started anew", name)
                 with suppress(ValueError):
                     ray.kill(ray.get_actor(name, namespace=self.namespace), no_restart=True)
@@ -81,8 +83,14 @@ class RayHosts:
         if self._watcher is not None:
             self._watcher.join(timeout=10)
 
-    def _ours(self, actor: dict[str, str]) -> bool:
-        return actor["namespace"] == self.namespace
+    def _alive(self) -> set[str]:
+        """The engines that are up. One that is being started has nothing to say of earlier jobs."""
+        found = set()
+        for one in ray.util.list_named_actors(all_namespaces=True):
+            with suppress(ValueError):  # it is gone
+                if one["namespace"] == self.namespace and _state(one["name"], self.namespace) == "ALIVE":
+                    found.add(one["name"])
+        return found
 
     def _watch(self, members: Members) -> None:
         while not self._closing.wait(WATCH_SECONDS):
@@ -159,6 +167,12 @@ class RayHosts:
             )
             .remote(self._options)
         )
+
+
+def _state(name: str, namespace: str) -> str:
+    """What Ray says of an actor. Raises ``ValueError`` where there is none."""
+    actor = ray.get_actor(name, namespace=namespace)
+    return str(cluster_state.actor_table(actor._actor_id.hex()).get("State", ""))
 
 
 def _connect(address: str, namespace: str) -> None:

@@ -43,8 +43,8 @@ class RayHost:
         self._actor: Any = None
         self._source = ""
         self._given_up = ""  # a life of the engine whose jobs were lost to us
-        #: set once it was heard what the engine has
-        self.attached = threading.Event()
+        #: set once it was heard what the engine has, or that it is not there to say so
+        self.settled = threading.Event()
         self.state = "starting"
 
     def start(self, receive: Callable[[Message | Marked], None], lost: Callable[[Loss], None]) -> None:
@@ -85,6 +85,7 @@ class RayHost:
                 loss = self._hear(self._actor, receive)
             except (RayError, ValueError) as error:  # ValueError: no machine is left for it
                 loss = Loss("ended", type(error).__name__)
+                self.settled.set()
             finally:
                 self._lose(loss, lost)
             self._closing.wait(PAUSE_SECONDS)
@@ -139,7 +140,7 @@ class RayHost:
         receive(message)
         watch.excuse(time.monotonic() - began)
         if isinstance(message, Attached):
-            self.attached.set()
+            self.settled.set()
 
     def _end(self, actor: Any, loss: Loss) -> Loss:
         """Makes sure that it does not go on unheard; Ray starts it again."""
