@@ -52,11 +52,14 @@ class StorageAway(StudioError):  # noqa: N818 - says what it is
 class Content:
     """A file, or a part of it, piece by piece: bytes are fetched as they are asked for. Closes itself at its end.
 
-    ``size`` is that of the whole file, whatever part was asked for.
+    ``size`` is that of the whole file, whatever part was asked for; ``modified`` when it was put, or put again.
     """
 
-    def __init__(self, size: int, pieces: Iterator[bytes], close: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, size: int, pieces: Iterator[bytes], close: Callable[[], None] = lambda: None, modified: float = 0.0
+    ) -> None:
         self.size = size
+        self.modified = modified
         self._pieces = pieces
         self.close = close
 

@@ -1,7 +1,7 @@
 """What people made and what they gave us to work on, each seen by its owner only.
 
-Knows rows and blobs. Deleting an item deletes its file once nothing else names it. Somebody else's item is simply
-not there.
+Knows rows and blobs. Deleting an item deletes its file once nothing else names it; one that was put a moment ago is
+left to the sweep, as somebody may be making the same thing again. Somebody else's item is simply not there.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ class Library:
             forget_edges(session, edges_of, made)
             gone = [digest for digest in digests if not _named(session, digest)]
             session.execute(delete(BlobRow).where(BlobRow.digest.in_(gone)))
-        for digest in gone:  # after the commit: a kill here leaves an orphan, which the next start sweeps
-            self.blobs.remove(digest)
+        for digest in gone:  # after the commit: a kill here leaves an orphan, which the sweep finds
+            self.blobs.remove(digest, time.time() - self.blobs.young)
         return len(rows)
 
     def keep_upload(self, owner: str, data: bytes, media_type: str = "application/octet-stream") -> str:

@@ -7,6 +7,7 @@ file is listed anywhere is the database's business. Where several machines share
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ def checked(digest: str) -> str:
 
 class Blobs:
     """The blob folder: ``put`` returns the name, ``open`` and ``read`` give the file."""
+
+    #: seconds since a file was put, or put again, within which the row that names it may be on its way
+    young = 60.0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,8 +70,15 @@ class Blobs:
         file = self.open(digest)
         return Content(size, pieces_of(file, start, end), file.close)
 
-    def remove(self, digest: str) -> None:
-        self.path(digest).unlink(missing_ok=True)
+    def remove(self, digest: str, before: float = math.inf) -> None:
+        """Takes the file away, unless it was put, or put again, at ``before`` or later: its row may be on the way then.
+        What has none in the end ``sweep_old`` finds."""
+        path = self.path(digest)
+        try:
+            if path.stat().st_mtime < before:
+                path.unlink()
+        except FileNotFoundError:
+            return
 
     def digests(self) -> Iterator[str]:
         """All there are, half-written ones left out."""

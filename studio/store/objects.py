@@ -86,14 +86,14 @@ class ObjectStorage:
         options = {} if start == 0 and end is None else {"range": {"offset": start} if end is None else (start, end)}
         with self._sentences():
             if end is not None and end <= start:
-                return Content(self._size(name), iter(()))
+                return self._nothing_of(name)
             try:
                 found: GetResult = self._obstore.get(self._store, checked(name), options=options)
             except self._obstore.exceptions.BaseError as error:
                 if not any(word in str(error) for word in _BEYOND):
                     raise
-                return Content(self._size(name), iter(()))  # it ends before ``start``
-        return Content(found.meta["size"], self._pieces(found))
+                return self._nothing_of(name)  # it ends before ``start``
+        return Content(found.meta["size"], self._pieces(found), modified=found.meta["last_modified"].timestamp())
 
     def delete(self, names: Iterable[str]) -> None:
         gone = [checked(name) for name in names]
@@ -143,9 +143,9 @@ class ObjectStorage:
                 return None
         return found
 
-    def _size(self, name: str) -> int:
-        size: int = self._obstore.head(self._store, checked(name))["size"]
-        return size
+    def _nothing_of(self, name: str) -> Content:
+        meta = self._obstore.head(self._store, checked(name))
+        return Content(meta["size"], iter(()), modified=meta["last_modified"].timestamp())
 
     def _pieces(self, found: GetResult) -> Iterator[bytes]:
         with self._sentences():

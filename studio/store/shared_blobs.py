@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from typing import BinaryIO
 from pipelines.durable import PARTIAL, DiskFull, is_full
 from pipelines.storage import Content, Storage, pieces_of, torn
 from studio.store.blobs import DIGEST, Blobs, checked
+from studio.store.storage import RENEW
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +95,10 @@ class Copies:
             self._grown = 0
         self.tidy()
 
-    def tidy(self) -> int:
-        """Removes what is beyond ``room``, the longest unused first, and what was not used for long; how many."""
-        now, left, gone = time.time(), self._room, 0
+    def tidy(self, room: int | None = None) -> int:
+        """Removes what is beyond ``room``, the longest unused first, and what was not used for long; how many. Whoever
+        is reading one reads it to its end."""
+        now, left, gone = time.time(), self._room if room is None else room, 0
         for used, size, path in sorted(self._there(now), reverse=True):
             left -= size
             if left < 0 or now - used > UNUSED:
@@ -118,6 +121,8 @@ class Copies:
 class SharedBlobs(Blobs):
     """``Blobs`` in ``storage``; ``folder`` holds copies of ``room`` bytes at most."""
 
+    young = RENEW + 300.0  # what is put again need not get a new time within the first of these
+
     def __init__(self, storage: Storage, folder: Path, room: int) -> None:
         super().__init__(folder)
         self._storage = storage
@@ -134,9 +139,17 @@ class SharedBlobs(Blobs):
         return digest
 
     def open(self, digest: str) -> BinaryIO:
-        return self.copies.open(digest) or self.copies.keep(
-            digest, self._storage.get(blob_name(digest)), self._storage.address
-        )
+        file = self.copies.open(digest)
+        if file is not None:
+            return file
+        try:
+            return self._kept(digest)
+        except DiskFull:
+            self.copies.tidy(0)  # nothing is only here
+            return self._kept(digest)
+
+    def _kept(self, digest: str) -> BinaryIO:
+        return self.copies.keep(digest, self._storage.get(blob_name(digest)), self._storage.address)
 
     def beginning(self, digest: str, count: int) -> bytes:
         file = self.copies.open(digest)
@@ -147,15 +160,26 @@ class SharedBlobs(Blobs):
 
     def content(self, digest: str, size: int, start: int = 0, end: int | None = None) -> Content:
         """From the copy where there is one or where the file is small, else straight from the storage."""
-        file = self.open(digest) if size <= SMALL else self.copies.open(digest)
+        try:
+            file = self.open(digest) if size <= SMALL else self.copies.open(digest)
+        except DiskFull:
+            file = None
         if file is not None:
             return Content(size, pieces_of(file, start, end), file.close)
         whole = start == 0 and end in (None, size)
         found = self._storage.get(blob_name(digest), start, end)
         return Content(size, self._compared(digest, found) if whole else iter(found), found.close)
 
-    def remove(self, digest: str) -> None:
-        self._storage.delete([blob_name(digest)])
+    def remove(self, digest: str, before: float = math.inf) -> None:
+        try:
+            found = self._storage.get(blob_name(digest), 0, 0)
+        except FileNotFoundError:
+            pass
+        else:
+            found.close()
+            if found.modified >= before:
+                return
+            self._storage.delete([blob_name(digest)])
         self.copies.forget(digest)
 
     def digests(self) -> Iterator[str]:

@@ -123,8 +123,9 @@ class FolderStorage:
     def get(self, name: str, start: int = 0, end: int | None = None) -> Content:
         with self._sentences():
             file = self._path(name).open("rb")
-            size = os.fstat(file.fileno()).st_size
-        return Content(size, self._pieces(file, start, size if end is None else min(end, size)), file.close)
+            found = os.fstat(file.fileno())
+        last = found.st_size if end is None else min(end, found.st_size)
+        return Content(found.st_size, self._pieces(file, start, last), file.close, found.st_mtime)
 
     def delete(self, names: Iterable[str]) -> None:
         with self._sentences():

@@ -49,6 +49,7 @@ def test_a_sweep_leaves_the_files_until_the_bin_is_emptied(home: Shelves) -> Non
     sweep_files(home.library, young=-1)
     assert home.bin.empty(time.time() - 60) == 0
     assert home.library.blobs.read(fox.digest)
+    home.library.blobs.young = -1
     assert home.bin.empty(time.time() + 1) == 1
     assert not home.library.blobs.path(fox.digest).exists()
     assert home.bin.bring_back("ann", word) == 0

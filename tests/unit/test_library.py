@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,10 +86,22 @@ def test_an_item_is_seen_by_its_maker_and_by_nobody_else(database: Database, lib
 def test_deleting_an_item_deletes_its_file_once_nothing_else_names_it(database: Database, library: Library) -> None:
     first, second = add(database, library, picture()), add(database, library, picture(), owner="bob")
     assert first.digest == second.digest
+    library.blobs.young = -1
     library.delete("ann", first.id)
     assert library.blobs.path(first.digest).exists()
     library.delete("bob", second.id)
     assert not library.blobs.path(first.digest).exists()
+
+
+def test_what_is_made_again_while_it_is_deleted_keeps_its_file(database: Database, library: Library) -> None:
+    """A worker has put the very same picture, and its row is not written yet."""
+    first = add(database, library, picture())
+    data = library.blobs.read(first.digest)
+    os.utime(library.blobs.path(first.digest), (1_000_000, 1_000_000))
+    library.blobs.put(data)
+    library.delete("ann", first.id)
+    assert library.blobs.read(first.digest) == data
+    assert library.listed() == set()
 
 
 def test_a_digest_is_no_key_to_somebody_elses_file(library: Library) -> None:

@@ -3,6 +3,7 @@ it did not check, and loses nothing to a kill."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -124,6 +125,38 @@ def test_only_old_files_that_no_row_names_are_swept(node: Callable[[str], Shared
     assert set(here.digests()) == {listed}
     with pytest.raises(FileNotFoundError):
         node("b").read(orphan)
+
+
+def test_what_was_put_again_a_moment_ago_is_not_removed_for_an_earlier_reason(
+    node: Callable[[str], SharedBlobs], storage: Storage
+) -> None:
+    here = node("a")
+    digest = here.put(b"made again")
+    here.remove(digest, time.time() - here.young)
+    assert node("b").read(digest) == b"made again"
+    here.remove(digest, time.time() + 10)
+    assert list(storage.list()) == []
+    here.remove(digest, time.time() + 10)
+
+
+@pytest.mark.parametrize("room_after", [0, 1, 2])
+def test_a_full_disk_makes_room_of_copies_and_takes_nothing_from_whoever_asks(
+    node: Callable[[str], SharedBlobs], monkeypatch: pytest.MonkeyPatch, room_after: int
+) -> None:
+    """``room_after``: how often the disk is full; twice, where copies were not what filled it."""
+    digest, other = node("a").put(b"asked for"), node("a").put(b"kept before")
+    there, sync, full = node("b"), os.fsync, []
+    there.read(other)
+
+    def syncing(handle: int) -> None:
+        if len(full) < room_after:
+            full.append(handle)
+            raise OSError(errno.ENOSPC, "no room")
+        sync(handle)
+
+    monkeypatch.setattr(shared_blobs.os, "fsync", syncing)
+    assert there.content(digest, 9).read() == b"asked for"
+    assert copies(there) == [{digest, other}, {digest}, set()][room_after]
 
 
 # ------------------------------------------------------------------------------------------------------ the copies
