@@ -18,7 +18,7 @@ export function devices(element, props, trigger, watch, fixed) {
     const drawn = [
       [head, value.worker, value.device, value.memory_used, value.memory_total, value.draining, value.devices.length],
       [fleet, value.devices],
-      [running, value.running], [queue, value.queue], [models, value.models], [spent, value.spent], [caps, value.caps]];
+      [running, value.running, value.devices.length], [queue, value.queue], [models, value.models], [spent, value.spent], [caps, value.caps]];
     drawn.forEach(([draw, ...seen], at) => fill(parts[at], JSON.stringify(seen), () => draw(value, act, fixed)));
   };
   watch("value", show);
@@ -56,6 +56,7 @@ function head(value, act) {
 
 function fleet(value, act, fixed) {
   if (value.devices.length < 2) return [];
+  const idle = value.devices.every((one) => one.draining);
   const rows = value.devices.map((one) => el("tr", {class: one.draining ? "drained" : null},
     el("td", {}, el("b", {}, one.name), el("span.soft", {}, one.node)), el("td", {}, one.device || "–"),
     el("td.figure", {}, one.memory_total ? t("devices.memory", {used: size(one.memory_used), total: size(one.memory_total)}) : "–"),
@@ -65,16 +66,18 @@ function fleet(value, act, fixed) {
       onclick: () => act({action: "drain_device", device: one.name, on: !one.draining}),
       "aria-label": t(one.draining ? "devices.undrain_of" : "devices.drain_of", {device: one.name})}))));
   return [table("devices-fleet", t("devices.fleet"), [t("devices.device"), t("devices.model_of"), t("devices.memory_of"), t("devices.models"), t("devices.state"), ""], rows),
-    el("p.devices-note", {}, t("devices.fleet.more"))];
+    el(idle ? "p.devices-note.warned" : "p.devices-note", {}, t(idle ? "devices.fleet.none" : "devices.fleet.more"))];
 }
 
 function running(value, act, fixed) {
+  const several = value.devices.length > 1;
   const rows = value.running.map((one) => el("tr", {class: one.holds ? "holds" : null},
     el("td", {}, el("b", {}, person(one.who))), el("td", {}, thing(one.kind), one.model ? el("span.soft", {}, titled(fixed.titles[one.model] ?? one.model)) : null),
     el("td", {}, one.state === "paused" ? t("state.paused") : has(`stage.${one.stage}`) ? t(`stage.${one.stage}`) : one.stage,
       one.share === null ? null : el("span.soft.figure", {}, `${Math.round(100 * one.share)} %`)),
-    el("td.figure", {}, one.left ? duration(one.left) : ""), el("td.last", {}, stopper(act, one))));
-  return table("devices-running", t("devices.running"), [t("people.name"), t("devices.what"), t("devices.stage"), t("devices.left"), ""], rows.length ? rows : empty(t("devices.running.none")));
+    several ? el("td", {}, one.device) : null, el("td.figure", {}, one.left ? duration(one.left) : ""), el("td.last", {}, stopper(act, one))));
+  const where = several ? [t("devices.device")] : [];
+  return table("devices-running", t("devices.running"), [t("people.name"), t("devices.what"), t("devices.stage"), ...where, t("devices.left"), ""], rows.length ? rows : empty(t("devices.running.none")));
 }
 
 function queue(value, act, fixed) {
@@ -111,4 +114,4 @@ function caps(value, act, fixed) {
   return [table("devices-caps", t("devices.caps"), [t("people.role"), ...names.map((name) => t(`cap.${name}`)), ""], rows), el("p.devices-note", {}, t("devices.caps.more"))];
 }
 
-const empty = (words) => [el("tr", {}, el("td.soft", {colspan: 5}, words))];
+const empty = (words) => [el("tr", {}, el("td.soft", {colspan: 6}, words))];

@@ -67,11 +67,16 @@ function stageWords(job) {
   return t("stage.count", {stage: name, unit, done: Math.round(job.done), total: Math.round(job.total)});
 }
 
+const LONG = new Set(["training", "sticker_training"]);
+
 function doing(now) {
   if (now.worker !== "ready") return t(`strip.${now.worker}`);
-  const job = now.doing ?? now.running.find((one) => one.mine && one.state === "running");
-  if (!job) return t("strip.idle");
-  return job.mine ? stageWords(job) : t("strip.others");
+  const mine = now.running.filter((one) => one.mine && one.state === "running");
+  if (!mine.length) return t(now.doing ? "strip.others" : "strip.idle");
+  const soon = mine.filter((one) => !LONG.has(one.kind)); // what somebody waits for
+  const holder = soon.find((one) => one.job_id === now.doing?.job_id); // of long ones always the first: they take turns
+  const words = stageWords(holder ?? soon[0] ?? mine[0]);
+  return mine.length > 1 ? t("strip.more", {words, count: mine.length - 1}) : words;
 }
 
 function place(now) {

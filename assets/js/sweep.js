@@ -71,18 +71,18 @@ export class Sweep {
     fill(this.box, JSON.stringify([rows, rows.map((row) => this.colourOf(row.job))]), () => [
       el("h3.sweep-title", {}, t("sweep.title", {count: rows.length})),
       el("div.table-frame", {}, el("table.sweep-table", {id: "sweep-rows"},
-        el("thead", {}, el("tr", {}, ["", ...own.map(named), t("training.step"), t("sweep.frechet"), t("sweep.best"), t("sweep.state"), ""].map((name) => el("th", {scope: "col"}, name)))),
+        el("thead", {}, el("tr", {}, ["", ...own.map(named), t("training.step"), t("sweep.frechet"), t("sweep.best"), t("sweep.state"), ""].map((name) => el("th", {scope: "col", class: name === t("sweep.best") ? "least" : null}, name)))),
         el("tbody", {}, rows.map((row, at) => this.row(row, at, several))))),
       el("p.sweep-note", {}, t("sweep.note"))]);
   }
 
   row(row, at, several) {
-    const figure = (value) => el("td.figure", {}, value === null ? "–" : number(value, 3));
+    const figure = (value, least) => el(`td.figure${least ? ".least" : ""}`, {}, value === null ? "–" : number(value, 3));
     const [first, ...rest] = Object.entries(row.differs).map(([name, value]) => String(valueOf(name, value)));
     return el("tr", {class: row.job === this.job ? "here" : null, data: {job: row.job, state: row.state}},
       el("td.figure", {}, row.frechet === null ? "–" : String(at + 1)),
       el("td.figure", {}, this.opener(row, first)), rest.map((value) => el("td.figure", {}, value)),
-      el("td.figure", {}, number(row.step)), figure(row.frechet), figure(row.best),
+      el("td.figure", {}, number(row.step)), figure(row.frechet), figure(row.best, true),
       el("td", {}, t(`state.${row.state}`), several && row.device ? el("span.soft", {}, t("sweep.on", {device: row.device})) : null),
       el("td.last", {}, isLive(row.state) ? this.stopper(row) : null));
   }
