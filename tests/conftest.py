@@ -46,9 +46,19 @@ def up_to_date(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database of one's own, with all tables and nothing in them, of each kind in turn."""
+    return _fresh(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same for all tests of a module, which run on each kind in turn."""
+    return _fresh(request, tmp_path_factory.mktemp("database"))
+
+
+def _fresh(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("up_to_date"), tmp_path / "studio.db")
-        return f"sqlite:///{tmp_path / 'studio.db'}"
+        shutil.copy(request.getfixturevalue("up_to_date"), folder / "studio.db")
+        return f"sqlite:///{folder / 'studio.db'}"
     server: PostgreSQL = request.getfixturevalue("postgresql")
     return server.fresh()
 

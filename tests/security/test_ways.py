@@ -26,9 +26,11 @@ OURS = {"sec-fetch-site": "same-origin", "accept": "text/html"}
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+def app(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[FastAPI]:
     """All but gradio's page. The engine is not started, as nothing is made here."""
-    studio = open_studio(settings(tmp_path_factory.mktemp("studio"), auth=True, engine="inline"))
+    studio = open_studio(
+        settings(tmp_path_factory.mktemp("studio"), auth=True, engine="inline", database=module_database_url)
+    )
     yield build_routes(studio, Inside())
     studio.database.close()
 

@@ -24,8 +24,8 @@ GRADIENTS = ["generator_gradient", "discriminator_gradient"]
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    opened = open_in(tmp_path_factory.mktemp("studio"))
+def studio(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Studio]:
+    opened = open_in(tmp_path_factory.mktemp("studio"), database=module_database_url)
     yield opened
     opened.close()
 
