@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -97,7 +98,7 @@ def running(bin_folder: Path, syncing: bool = False) -> Iterator[PostgreSQL]:
         yield found
         found.close()
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # without waiting for who is still connected
         server.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
 

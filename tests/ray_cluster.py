@@ -32,9 +32,7 @@ class RayCluster:
 
     def remove(self, node: Any) -> None:
         """As if somebody pulled the plug: the node's processes are killed, and those of its actors with them."""
-        raylet = node.all_processes["raylet"][0].process.pid
-        doomed = [psutil.Process(raylet), *psutil.Process(raylet).children(recursive=True)]
-        for process in doomed:
+        for process in processes(node):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self._cluster.remove_node(node, allow_graceful=False)
@@ -54,6 +52,19 @@ class RayCluster:
         self.end_actors()
         ray.shutdown()
         self._cluster.shutdown()
+
+
+def processes(node: Any) -> list[psutil.Process]:
+    """Those of a machine, its actors' included."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    return [raylet, *raylet.children(recursive=True)]
+
+
+def halt(node: Any) -> None:
+    """Its connections stay, and it says nothing any more."""
+    for process in processes(node):
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
 
 
 def _node(gpus: int) -> dict[str, Any]:

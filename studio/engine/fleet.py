@@ -6,8 +6,9 @@ Devices come and go; one whose worker has died stays, without ``ready``, until a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from studio.engine.hosts import Host
 from studio.engine.messages import Ready, Vitals
@@ -20,7 +21,8 @@ SILENT = Vitals(0, (), None, {})
 class Device:
     """One device. ``node`` is the machine it is in; ``draining`` somebody's wish, ``leaving`` its machine's.
 
-    ``source``: what this life of its engine is called, where that outlives us.
+    ``source``: what this life of its engine is called, where that outlives us. ``heard``: when it last said how it is,
+    by the monotonic clock; ``unheard``: whoever follows what runs there was told that this is a while ago.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Device:
     draining: bool = False
     leaving: bool = False
     source: str = ""
+    heard: float = field(default_factory=time.monotonic)
+    unheard: bool = False
 
     @property
     def takes(self) -> bool:

@@ -161,6 +161,7 @@ class Floor:
             if (job := self._rows.get(job_id)) is not None:
                 dispatch.add(job)
         self._orders.take(lambda order: carried_out(order, dispatch, self._rows))
+        dispatch.remark()
         if time.monotonic() < self._next:
             return
         self._each_round()

@@ -10,7 +10,9 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -40,6 +42,12 @@ from studio.engine.term import Deposed
 from studio.moderation.moderation import Moderation
 
 log = logging.getLogger(__name__)
+
+#: seconds without a word of a device that speaks once a second, after which people are told so
+UNHEARD = 1.75
+#: what the page says meanwhile, in place of how far the job is; and afterwards, where it was not said how far
+NO_WORD: Mapping[str, Any] = {"stage": "unheard", "done": 0.0, "total": None, "unit": ""}
+GOES_ON: Mapping[str, Any] = {**NO_WORD, "stage": "heard"}
 
 
 class Hearing(ABC):
@@ -132,6 +140,7 @@ class Hearing(ABC):
 
     def _heard(self, device: Device, vitals: Vitals) -> None:
         """Stops trainings whose owners have no device minutes left; others may begin now that some are free."""
+        device.heard = time.monotonic()
         if device.source:
             device.host.acknowledge(self._log.heard.written(device.source))
         with self._lock:
@@ -144,6 +153,20 @@ class Hearing(ABC):
             self._pump()
         for one in stopping:
             self._order(one.job.id, Tell(one.job.id, "interrupt"))
+
+    def remark(self) -> None:
+        """Says to whoever follows a job that its device, on another machine, has been silent for a while, which says
+        once a second how it is; and what went on there, once it is heard again. Whether it is lost is for its host."""
+        said: list[tuple[str, Mapping[str, Any]]] = []
+        with self._lock:
+            for device in self._fleet:
+                silent = bool(device.source and device.ready) and time.monotonic() - device.heard > UNHEARD
+                if silent != device.unheard:
+                    device.unheard = silent
+                    inside = [one for one in self._roster.inside.values() if one.device == device.name]
+                    said += [(one.job.id, NO_WORD if silent else {**GOES_ON, **stage_of(one)}) for one in inside]
+        for job_id, words in said:
+            self._log.append(job_id, "progress", words)
 
     def _turned(self, job_id: str, state: str) -> None:
         with self._lock:
@@ -193,7 +216,7 @@ class Hearing(ABC):
                 seconds = self._roster.device_seconds(inside.job)
                 self._roster.end(inside.job.id, seconds)
                 self._take_back(inside, seconds, loss)
-            device.ready, device.vitals = None, SILENT
+            device.ready, device.vitals, device.unheard = None, SILENT, False
             self._pump()
 
     def _take_back(self, inside: Inside, seconds: float, loss: Loss) -> None:
@@ -204,3 +227,8 @@ class Hearing(ABC):
         elif not self._rows.move(job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds):
             self._rows.release(job.id)
             self._roster.queue.insert(0, job)
+
+
+def stage_of(one: Inside) -> Mapping[str, Any]:
+    """How far it was when it last said so, as it said it."""
+    return {name: one.seen[name] for name in NO_WORD if "stage" in one.seen and name in one.seen}

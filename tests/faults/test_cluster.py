@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from pipelines.errors import StudioError
@@ -147,6 +148,22 @@ def test_a_process_that_lost_the_lead_and_has_it_again_finds_the_devices_and_wha
         first.jobs.cancel(OWNER, job.id)
         wait_state(second, job, "cancelled")
         assert second.jobs.get(OWNER, job.id).attempt == 1
+        cluster.end_actors()
+
+
+def test_who_follows_a_job_is_told_that_its_machine_is_silent_and_that_it_is_heard_again(
+    cluster: RayCluster, tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    with closing(open_in(tmp_path, database=postgresql.fresh(), cluster=cluster.address)) as studio:
+        job = training(studio)
+        engine = psutil.Process(actor_processes()[0])
+        engine.suspend()
+        follow(studio, job, last(studio, job), stop=lambda event: event.data.get("stage") == "unheard")
+        engine.resume()
+        follow(studio, job, last(studio, job), stop=lambda event: event.data.get("stage") not in (None, "unheard"))
+        follow(studio, job, last(studio, job), stop=lambda event: event.kind == "metrics")
+        studio.jobs.cancel(OWNER, job.id)
+        assert wait_state(studio, job, "cancelled").attempt == 1
         cluster.end_actors()
 
 
