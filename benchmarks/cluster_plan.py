@@ -81,7 +81,9 @@ def placement(folder: Path, devices: int, waiting: int, people: int) -> tuple[fl
     fleet = Fleet()
     for number in range(devices):
         fleet.add(Device(f"device-{number}", "node", InlineHost(EngineOptions(folder)), READY))
-    roster = Roster(settings, Caps(settings.caps, Choices(database), lambda _owner: "administrator"), fleet)
+    roster = Roster(
+        settings, Caps(settings.caps, Choices(database), lambda owners: dict.fromkeys(owners, "administrator")), fleet
+    )
     for number in range(2 * devices + waiting):
         roster.queue.append(_job(number, f"person-{number % people}"))
     for number in range(2 * devices):

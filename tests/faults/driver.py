@@ -105,8 +105,11 @@ class Driven:
         self.database = database
         self.start()
 
+    def command(self) -> list[str]:
+        return ["tests.faults.driver", str(self.data), str(self.minutes), self.database]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.driver", str(self.data), str(self.minutes), self.database]
+        command = [sys.executable, "-m", *self.command()]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._answer() == "ready"
 
@@ -145,7 +148,11 @@ class Driven:
 
 
 def main() -> None:
-    driver = Driver(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    serve(Driver(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))
+
+
+def serve(driver: object) -> None:
+    """Does what is asked, line by line, until nobody asks any more."""
     print(json.dumps({"answer": "ready"}), flush=True)  # noqa: T201
     for line in sys.stdin:
         command, *arguments = json.loads(line)
