@@ -32,7 +32,8 @@ def open_engine(url: str) -> Engine:
         raise StudioError(
             "database.driver", "PostgreSQL needs a driver that is not installed: pip install 'atelier-studio[cluster]'."
         )
-    engine = create_engine(url, json_serializer=dumps, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True)
+    kept = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 30}
+    engine = create_engine(url, json_serializer=dumps, hide_parameters=True, **kept)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
