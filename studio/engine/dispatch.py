@@ -135,6 +135,8 @@ class Dispatch(Hearing):
                 self._rows.move(job.id, "cancelled", LIVE)
                 self._clear(job.id)
                 return True
+            if what in ("cancel", "finish") and (inside := self._roster.inside.get(job.id)) is not None:
+                inside.ending = what
         return self._order(job.id, Tell(job.id, what))
 
     def stop(self, job: Job, why: ErrorSentence) -> bool:
@@ -323,3 +325,6 @@ class Dispatch(Hearing):
         self._roster.begin(job, name)
         policy = self._moderation.policy(job.owner)
         device.host.order(Run(job.id, job.owner, job.kind, job.request, job.device_seconds, policy))
+        if job.id in self._finishing:
+            self._roster.inside[job.id].ending = "finish"
+            device.host.order(Tell(job.id, "finish"))

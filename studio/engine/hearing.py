@@ -62,6 +62,7 @@ class Hearing(ABC):
         self._recovery = Recovery()
         self._lock = threading.RLock()
         self._closing = False
+        self._finishing: set[str] = set()  # told to finish, and to be told again where they go on
 
     @abstractmethod
     def _pump(self) -> None:
@@ -204,6 +205,7 @@ class Hearing(ABC):
                 self._roster.estimates.learn(inside.job, end.device_seconds - inside.job.device_seconds)
             self._roster.end(end.job_id, end.device_seconds)
             self._recovery.forget(end.job_id)
+            self._finishing.discard(end.job_id)
             self._pump()
         if end.state != "interrupted":
             self._clear(end.job_id)
@@ -221,12 +223,20 @@ class Hearing(ABC):
 
     def _take_back(self, inside: Inside, seconds: float, loss: Loss) -> None:
         job, error = inside.job, inside.stopped or sentence_of(loss)
+        if inside.ending == "cancel":  # which the device did not live to hear
+            self._rows.move(job.id, "cancelled", LIVE, device_seconds=seconds)
+            self._clear(job.id)
+            return
+        if inside.ending == "finish":
+            self._finishing.add(job.id)
         goes_on = not (interactive(job) or inside.paused or inside.stopped) and self._recovery.again(job.id)
         if goes_on and self._rows.move(job.id, "queued", ("running",), error=AGAIN, device_seconds=seconds, retry=True):
             self._roster.queue.insert(0, replace(job, state="queued", attempt=job.attempt + 1, device_seconds=seconds))
         elif not self._rows.move(job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds):
             self._rows.release(job.id)
             self._roster.queue.insert(0, job)
+        else:
+            self._finishing.discard(job.id)
 
 
 def stage_of(one: Inside) -> Mapping[str, Any]:

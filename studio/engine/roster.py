@@ -29,13 +29,15 @@ from studio.settings import Settings
 
 @dataclass(eq=False)
 class Inside:
-    """A job that is with ``device``. ``seen`` are its latest figures, ``stopped`` why it was told to stop."""
+    """A job that is with ``device``. ``seen`` are its latest figures, ``stopped`` why it was told to stop, ``ending``
+    whether its owner has told it to cancel or to finish."""
 
     job: Job
     device: str
     paused: bool = False
     seen: dict[str, Any] = field(default_factory=dict)
     stopped: ErrorSentence | None = None
+    ending: str = ""
 
 
 def interactive(job: Job) -> bool:

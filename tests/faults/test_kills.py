@@ -68,6 +68,18 @@ def test_a_training_whose_worker_was_killed_says_so_and_goes_on_from_its_checkpo
     assert done.error is None
 
 
+@pytest.mark.parametrize(("what", "state"), [("cancel", "cancelled"), ("finish", "done")])
+def test_what_a_worker_was_told_and_did_not_hear_before_it_was_killed_is_done_all_the_same(
+    studio: Studio, what: str, state: str
+) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    until_checkpoint(studio, job)
+    kill_worker(studio, signal.SIGSTOP)
+    getattr(studio.jobs, what)(OWNER, job.id)
+    kill_worker(studio)
+    assert wait_state(studio, job, state, seconds=60).error is None
+
+
 def test_a_paused_training_is_interrupted_by_a_kill_in_words_and_waits_for_its_owner(studio: Studio) -> None:
     job = studio.jobs.submit(OWNER, "training", endless_training())
     until_checkpoint(studio, job)
