@@ -35,8 +35,9 @@ def health_routes(studio: Studio) -> APIRouter:
 
     @router.get("/readyz")
     def ready() -> JSONResponse:
-        worker = studio.jobs.status().worker
-        return JSONResponse({"worker": worker}, 200 if worker == "ready" else 503)
+        now = studio.jobs.status()
+        known = now.worker == "ready" or now.notice  # without a device pages answer too, and jobs wait
+        return JSONResponse({"worker": now.worker, "notice": now.notice}, 200 if known else 503)
 
     @router.get("/metrics")
     def metrics(request: Request) -> Response:

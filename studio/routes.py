@@ -78,6 +78,7 @@ def _status(studio: Studio, owner: str) -> dict[str, Any]:
     holder = next((job for job in now.running if job.holds), None)
     return {
         "worker": now.worker,
+        "notice": now.notice,
         "device": now.device,
         "device_kind": now.device_kind,
         "device_reason": now.device_reason,

@@ -15,6 +15,7 @@ from studio.accounts.accounts import Accounts
 from studio.accounts.sessions import ENDED
 from studio.engine.caps import Caps
 from studio.engine.hosts import Hosts
+from studio.engine.hosts.cluster import ClusterHosts
 from studio.engine.hosts.local import local_hosts
 from studio.engine.job import Job
 from studio.engine.jobs import JobService
@@ -189,7 +190,5 @@ def _hosts(settings: Settings) -> Hosts:
         settings.cache_mb * 1_000_000,
     )
     if settings.cluster:
-        from studio.engine.hosts.ray_cluster import RayHosts  # an extra
-
-        return RayHosts(settings, options)
+        return ClusterHosts(settings, options)
     return local_hosts(settings, options)

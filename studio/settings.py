@@ -106,6 +106,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="GPUs up to which Ray's autoscaler is asked for more while jobs wait; 0: the cluster is as it is",
     )
+    cluster_least: int = Field(
+        1, ge=0, le=10_000, description="GPUs that are kept also while nothing waits, where --cluster-devices is set"
+    )
+    cluster_idle: float = Field(
+        300, ge=1, le=86_400, description="seconds without work after which a GPU beyond those is given back"
+    )
     threads: int = Field(
         0, ge=0, le=256, description="torch threads on a CPU; 0: all cores but one, shared by the devices"
     )

@@ -37,20 +37,31 @@ class RayCluster:
                 process.kill()
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def end_head(self) -> None:
+        """Kills the head: its store, its raylet and whatever ran there."""
+        kill_all(self._cluster.head_node)
+
+    def begin_head(self, gpus: int) -> None:
+        """Begins another one at the same address, which knows nothing of the first."""
+        from ray.cluster_utils import Cluster
+
+        port = int(self.address.rpartition(":")[2])
+        head = {**_node(gpus), "include_dashboard": False, "gcs_server_port": port}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        if str(self._cluster.address) != self.address:
+            raise RuntimeError(f"the head began at {self._cluster.address}")
+
     def end_actors(self) -> None:
         """Detached actors would keep their GPUs from the next studio."""
         import ray
 
-        if ray.is_initialized():
-            for one in ray.util.list_named_actors(all_namespaces=True):
-                with suppress(ValueError):
-                    ray.kill(ray.get_actor(one["name"], namespace=one["namespace"]), no_restart=True)
+        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+        for one in ray.util.list_named_actors(all_namespaces=True):
+            with suppress(ValueError):
+                ray.kill(ray.get_actor(one["name"], namespace=one["namespace"]), no_restart=True)
+        ray.shutdown()
 
     def close(self) -> None:
-        import ray
-
-        self.end_actors()
-        ray.shutdown()
         self._cluster.shutdown()
 
 
@@ -65,6 +76,17 @@ def halt(node: Any) -> None:
     for process in processes(node):
         with suppress(psutil.NoSuchProcess):
             process.suspend()
+
+
+def kill_all(node: Any) -> None:
+    """Every process of a node, and those that they started."""
+    doomed = [one.process.pid for several in node.all_processes.values() for one in several]
+    for pid in doomed:
+        with suppress(psutil.NoSuchProcess):
+            for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+    node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
 
 
 def _node(gpus: int) -> dict[str, Any]:

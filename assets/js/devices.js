@@ -47,7 +47,7 @@ function head(value, act) {
     : small(t("devices.drain"), {id: "devices-drain", class: "btn", onclick: () => act({action: "drain", on: true})});
   return [
     el("div.devices-now", {},
-      el("div", {}, el("b", {}, value.devices.length > 1 ? t("devices.count", {count: value.devices.length}) : value.worker === "ready" ? value.device : t(`strip.${value.worker}`))),
+      el("div", {}, el("b", {}, value.devices.length > 1 ? t("devices.count", {count: value.devices.length}) : value.worker === "ready" ? value.device : t(value.notice ? `notice.${value.notice}` : `strip.${value.worker}`))),
       el("div.devices-memory", {}, el("div.devices-bar", {role: "presentation"}, el("i", {style: `width:${(100 * share).toFixed(1)}%`})),
         el("span.figure", {}, t("devices.memory", {used: size(value.memory_used), total: size(value.memory_total)}))),
       drain),

@@ -70,7 +70,7 @@ function stageWords(job) {
 const LONG = new Set(["training", "sticker_training"]);
 
 function doing(now) {
-  if (now.worker !== "ready") return t(`strip.${now.worker}`);
+  if (now.worker !== "ready") return t(now.notice ? `notice.${now.notice}` : `strip.${now.worker}`);
   const mine = now.running.filter((one) => one.mine && one.state === "running");
   if (!mine.length) return t(now.doing ? "strip.others" : "strip.idle");
   const soon = mine.filter((one) => !LONG.has(one.kind)); // what somebody waits for

@@ -23,7 +23,7 @@ from studio.engine.caps import Caps
 from studio.engine.events import EventLog
 from studio.engine.fleet import Device, Fleet
 from studio.engine.hearing import Hearing
-from studio.engine.hosts import Host, Hosts
+from studio.engine.hosts import Host, Hosts, Notice
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
 from studio.engine.messages import Order, Run, Steer, Tell, Unload
 from studio.engine.recovery import AGAIN, CLOSED, MOVED
@@ -59,6 +59,7 @@ class Dispatch(Hearing):
         self.drained: set[str] = set()
         self._begun = False  # before that nobody knows what still runs somewhere
         self._draining = False
+        self._notice: Notice = ""
 
     def start(self) -> None:
         """Takes up what the last run left: what goes on in an engine that outlived it is followed on, other running
@@ -244,7 +245,7 @@ class Dispatch(Hearing):
 
     def status(self) -> EngineStatus:
         with self._lock:
-            return self._roster.status(self._draining)
+            return self._roster.status(self._draining, self._notice)
 
     def device_seconds(self, job: Job) -> float:
         """Up to the last second, also while the job runs."""
@@ -266,13 +267,21 @@ class Dispatch(Hearing):
                 device.leaving = on
                 self._pump()
 
-    def retire(self, name: str) -> bool:
+    def unplaced(self) -> int:
+        with self._lock:
+            return 0 if self._draining else self._roster.unplaced()
+
+    def retire(self, name: str, seconds: float) -> bool:
         with self._lock:
             device = self._fleet.get(name)
             if device is None or any(one.device == name for one in self._roster.inside.values()):
                 return False
-            device.leaving = True
-            return True
+            idle = time.monotonic() - device.used >= seconds
+            device.leaving = device.leaving or idle
+            return idle
+
+    def notice(self, notice: Notice) -> None:
+        self._notice = notice
 
     def part(self, name: str) -> None:
         with self._lock:

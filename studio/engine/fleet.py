@@ -35,6 +35,8 @@ class Device:
     source: str = ""
     heard: float = field(default_factory=time.monotonic)
     unheard: bool = False
+    #: when a job last began or ended here, or it came
+    used: float = field(default_factory=time.monotonic)
 
     @property
     def takes(self) -> bool:

@@ -120,7 +120,8 @@ class Hearing(ABC):
                 self._attached(device, source, jobs)
 
     def _attached(self, device: Device, source: str, jobs: tuple[str, ...]) -> None:
-        """Its jobs go on where they are, but for those that were given up meanwhile."""
+        """Its jobs go on where they are, but for those that were given up meanwhile; a job that was given to it while
+        nobody was connected, and never came there, waits again."""
         if device.source and device.source != source:
             self._log.heard.forget(device.source)
         device.source = source
@@ -133,6 +134,13 @@ class Hearing(ABC):
                         self._roster.see(job_id, event.kind, event.data)
                 elif not self._at(job_id, device):
                     device.host.order(Tell(job_id, "cancel"))
+        with self._lock:
+            for inside in [one for one in self._roster.inside.values() if one.device == device.name]:
+                if inside.job.id not in jobs:
+                    seconds = self._roster.device_seconds(inside.job)
+                    self._roster.end(inside.job.id, seconds)
+                    self._take_back(inside, seconds, Loss("ended", "it never came to its device"))
+            self._pump()
 
     def _at(self, job_id: str, device: Device) -> bool:
         """Whether the job is with this device: what another says of it is of an attempt that was given up."""

@@ -6,6 +6,7 @@ threads: whoever calls holds a lock. On each device each class, interactive and 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pipelines.registry import registration
 from studio.engine.caps import Caps
 from studio.engine.estimates import UNKNOWN, Estimates
 from studio.engine.fleet import Device, Fleet
+from studio.engine.hosts import Notice
 from studio.engine.job import ErrorSentence, Job, Place
 from studio.engine.line import Waiting, choose, order, seconds_for, work_before
 from studio.engine.messages import Vitals
@@ -75,17 +77,23 @@ class Roster:
         self.usage.begins(job)
 
     def _enter(self, one: Inside) -> None:
+        self._touch(one.device)
         self.inside[one.job.id] = one
         self._of_owner.setdefault(one.job.owner, {})[one.job.id] = one
 
     def end(self, job_id: str, seconds: float) -> None:
         """The job is not with a device any more, and has used ``seconds`` in all."""
         gone = self.inside.pop(job_id)
+        self._touch(gone.device)
         del self._of_owner[gone.job.owner][job_id]
         if not self._of_owner[gone.job.owner]:
             del self._of_owner[gone.job.owner]
         self.usage.book(gone.job, seconds)
         self.usage.ends(job_id)
+
+    def _touch(self, device: str) -> None:
+        if (found := self.fleet.get(device)) is not None:
+            found.used = time.monotonic()
 
     def hear(self, device: Device, vitals: Vitals) -> None:
         """Charges owners for what their jobs have used since the last time."""
@@ -160,16 +168,26 @@ class Roster:
             return False
         return self._held(job) is None
 
-    def _held(self, job: Job) -> Busy | None:
-        """What keeps a job waiting however free the device is: a cap of its owner's role."""
+    def _held(self, job: Job, running: int | None = None) -> Busy | None:
+        """What keeps a job waiting however free the device is: a cap of its owner's role, who has so many running."""
         try:
-            self._caps.check_running(job.owner, len(self._running_of(job.owner)))
+            self._caps.check_running(job.owner, len(self._running_of(job.owner)) if running is None else running)
             if not interactive(job):
                 used = self.usage.day(job.owner)
                 self._caps.check_minutes(job.owner, used, partial(self.usage.minutes_until, job.owner))
         except Busy as held:
             return held
         return None
+
+    def unplaced(self) -> int:
+        """How many of those who wait would begin if there were devices enough: no cap holds them back."""
+        running = {owner: len(self._running_of(owner)) for owner in {job.owner for job in self.queue}}
+        count = 0
+        for job in self.queue:
+            if self._held(job, running[job.owner]) is None:
+                running[job.owner] += 1
+                count += 1
+        return count
 
     def _running_of(self, owner: str) -> list[Job]:
         return [one.job for one in self._of_owner.get(owner, {}).values() if not one.paused]
@@ -256,11 +274,11 @@ class Roster:
             for one in self.inside.values()
         )
 
-    def status(self, draining: bool) -> EngineStatus:
+    def status(self, draining: bool, notice: Notice = "") -> EngineStatus:
         """All devices, what runs and how much waits."""
         inside = Counter(one.device for one in self.inside.values())
         devices = [device.status(inside[device.name]) for device in self.fleet]
-        return EngineStatus.of(devices, self.running(), len(self.queue), draining)
+        return EngineStatus.of(devices, self.running(), len(self.queue), draining, notice)
 
 
 def _known(seconds: Iterable[float | None]) -> list[float] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from studio.engine.hosts import Notice
 from studio.engine.job import Job
 
 
@@ -108,10 +109,17 @@ class EngineStatus:
     #: begins nothing more, for maintenance
     draining: bool = False
     devices: tuple[DeviceStatus, ...] = ()
+    #: what there is to know of the cluster
+    notice: Notice = ""
 
     @classmethod
     def of(
-        cls, devices: Sequence[DeviceStatus], running: tuple[Running, ...], queued: int, draining: bool
+        cls,
+        devices: Sequence[DeviceStatus],
+        running: tuple[Running, ...],
+        queued: int,
+        draining: bool,
+        notice: Notice = "",
     ) -> EngineStatus:
         """Of the devices' numbers."""
         first = next((one for one in devices if one.worker == "ready" and one.device), None)
@@ -132,4 +140,5 @@ class EngineStatus:
             queued=queued,
             draining=draining,
             devices=tuple(devices),
+            notice=notice,
         )

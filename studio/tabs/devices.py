@@ -34,6 +34,7 @@ class Devices(Section):
         names: dict[str, str] = {}
         return {
             "worker": now.worker,
+            "notice": now.notice,
             "device": now.device,
             "reason": now.device_reason,
             "memory_used": now.memory_used,

@@ -186,11 +186,11 @@ def test_a_machine_that_comes_is_used_and_when_it_dies_its_training_moves(cluste
 
 
 def test_an_address_at_which_nobody_answers_is_said_at_the_start(tmp_path: Path) -> None:
-    from studio.engine.hosts.ray_cluster import _check_there
+    from studio.engine.hosts.address import check_there
 
     with pytest.raises(StudioError, match=r"No Ray cluster answers at --cluster 127\.0\.0\.1:1 "):
-        _check_there("127.0.0.1:1")
+        check_there("127.0.0.1:1")
     with pytest.raises(StudioError, match="No Ray cluster answers at --cluster nonsense"):
-        _check_there("nonsense")
+        check_there("nonsense")
     with pytest.raises(StudioError, match="--cluster needs --database"):
         settings(tmp_path, cluster="auto").check_reach()

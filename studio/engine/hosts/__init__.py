@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from studio.engine.messages import Marked, Message, Order
 
@@ -21,6 +21,11 @@ class Loss:
 
     cause: Literal["ended", "killed", "hung"]
     reason: str
+
+
+#: what everybody should know of the devices as a whole: the cluster's head does not answer; there is no device, and the
+#: first is being brought; there is none and need be none; there is none
+Notice: TypeAlias = Literal["", "away", "bringing", "resting", "empty"]
 
 
 class Host(Protocol):
@@ -57,11 +62,14 @@ class Members(Protocol):
     def part(self, name: str) -> None:
         """It is gone for good, and its host has said that it was lost."""
 
-    def waiting(self) -> int:
-        """How many jobs wait."""
+    def unplaced(self) -> int:
+        """How many jobs would begin if there were devices enough."""
 
-    def retire(self, name: str) -> bool:
-        """Whether a device has nothing to do; if so nothing begins there any more, and it may go."""
+    def retire(self, name: str, seconds: float) -> bool:
+        """Whether a device has had nothing to do for so long; if so nothing begins there any more, and it may go."""
+
+    def notice(self, notice: Notice) -> None:
+        """What is to be known from now on."""
 
 
 class Hosts(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import ray
@@ -30,11 +30,14 @@ PAUSE_SECONDS = 0.5
 
 
 class RayHost:
-    """A ``Host``. ``find`` gives a handle of the actor, which it makes where there is none."""
+    """A ``Host``. ``find`` gives a handle of the actor, which it makes where there is none.
+
+    ``given_up`` are lives of engines whose jobs went elsewhere while we were not connected.
+    """
 
     outlives = True
 
-    def __init__(self, find: Callable[[], Any], hang_seconds: float = 0) -> None:
+    def __init__(self, find: Callable[[], Any], hang_seconds: float = 0, given_up: Collection[str] = ()) -> None:
         self._find = find
         self._hang_seconds = hang_seconds
         self._closing = threading.Event()
@@ -42,7 +45,7 @@ class RayHost:
         self._listener: threading.Thread | None = None
         self._actor: Any = None
         self._source = ""
-        self._given_up = ""  # a life of the engine whose jobs were lost to us
+        self._given_up = set(given_up)  # lives of the engine whose jobs were lost to us
         #: set once it was heard what the engine has, or that it is not there to say so
         self.settled = threading.Event()
         self.state = "starting"
@@ -97,7 +100,8 @@ class RayHost:
         """Says that the engine died, if it was there and we are not merely leaving."""
         if not self._source or self._closing.is_set():
             return
-        self._given_up, self._source, self.state = self._source, "", "restarting"
+        self._given_up.add(self._source)
+        self._source, self.state = "", "restarting"
         log.warning("the engine of an actor %s (%s) and is started again", loss.cause, loss.reason)
         lost(loss)
 
@@ -124,7 +128,7 @@ class RayHost:
             except StopIteration:  # somebody else listens now
                 return Loss("ended", "the stream ended")
             for message in batch:
-                if isinstance(message, Attached) and message.source == self._given_up:
+                if isinstance(message, Attached) and message.source in self._given_up:
                     return self._end(actor, Loss("ended", "it was given up"))
                 self._take(message, watch, receive)
             heard = time.monotonic()
