@@ -148,7 +148,7 @@ def test_a_process_that_lost_the_lead_and_has_it_again_finds_the_devices_and_wha
         first.jobs.cancel(OWNER, job.id)
         wait_state(second, job, "cancelled")
         assert second.jobs.get(OWNER, job.id).attempt == 1
-        cluster.end_actors()
+    cluster.end_actors()  # once nobody listens who would start them again
 
 
 def test_who_follows_a_job_is_told_that_its_machine_is_silent_and_that_it_is_heard_again(
