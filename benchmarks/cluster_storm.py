@@ -115,12 +115,14 @@ class Cluster:
 
     def actors(self) -> dict[str, int]:
         """The process of each device's engine."""
+        import ray
         from ray._private.state import state
 
-        from studio.engine.hosts.ray_cluster import _connect
+        from studio.engine.hosts.ray_head import connect
 
         assert self.ray is not None
-        _connect(self.ray.address, "benchmark")
+        if not ray.is_initialized():
+            connect(self.ray.address, "benchmark")
         found = state.actor_table(None).values()
         return {one["Name"]: one["Pid"] for one in found if one["State"] == "ALIVE"}
 
@@ -148,11 +150,11 @@ class Cluster:
     def _busy(self) -> int:
         """One of the machines on which something runs."""
         busy = {row[3][:6] for row in self.rows(HOLDERS) if row[3]}
-        numbers = [at for at, (node, _) in enumerate(self.nodes) if node.node_id[:6] in busy]
+        numbers = [at for at, (node, _) in enumerate(self.nodes) if node.node_id[-6:] in busy]
         return self.chance.choice(numbers or list(range(len(self.nodes))))
 
     def _hit(self, number: int) -> Hit:
-        prefix = self.nodes[number][0].node_id[:6]
+        prefix = self.nodes[number][0].node_id[-6:]
 
         def pull() -> None:
             self.end_node(number)
