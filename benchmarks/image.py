@@ -17,15 +17,15 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-from pipelines.base import Result, Scalar, Turn
+from pipelines.alone import AloneTurn
+from pipelines.base import Result
 from pipelines.catalog import Catalog
 from pipelines.devices import pick_device
 from pipelines.image.loading import open_pipeline
@@ -34,40 +34,6 @@ from pipelines.requests import ImageRequest
 from studio.settings import ASSETS
 
 PROMPT = "a happy blue robot cat"
-
-
-class Alone:
-    """The turn of a job that nobody else shares the device with."""
-
-    finishing = called = interrupted = False
-    workspace = Path()
-    room = 0
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    @property
-    def device_seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    def checkpoint(self) -> None:
-        """Nobody waits."""
-
-    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
-        return ()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        yield
-
-    def share(self, others: Sequence[Turn]) -> None:
-        """Nobody counts the seconds."""
-
-    def end(self) -> None:
-        """Nobody waits for the device."""
-
-    def read(self, digest: str) -> bytes:
-        raise FileNotFoundError(digest)
 
 
 def seconds_of(run: Callable[[], object]) -> float:
@@ -79,7 +45,7 @@ def seconds_of(run: Callable[[], object]) -> float:
 def studios(pipeline: ImagePipeline, settings: dict[str, Any], count: int, seed: int) -> None:
     """What a job does between its first turn and its last."""
     asked = ImageRequest.parse({**settings, "prompt": PROMPT, "count": count, "seed": seed})
-    last = list(pipeline.run(asked, Alone()))[-1]
+    last = list(pipeline.run(asked, AloneTurn(Path())))[-1]
     if not isinstance(last, Result) or len(last.artifacts) != count:
         raise RuntimeError(f"no {count} stickers: {last}")
 

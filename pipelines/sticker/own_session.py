@@ -22,7 +22,7 @@ from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.sticker.own_result import Board
 from pipelines.sticker.trainer import Trainer
-from pipelines.training.checkpoints import BrokenCheckpoint, Position
+from pipelines.training.checkpoints import Position
 
 SERIES = ("loss", "trend", "speed")
 READ_EVERY = 0.5  # seconds on the wall; a step takes a tenth of one
@@ -103,7 +103,7 @@ class OwnSession:
     # ------------------------------------------------------------------------------------- beginning
 
     def _begin(self) -> Iterator[Event]:
-        found, skipped = self._newest()
+        found, skipped = self._folder.newest()
         if found is not None:
             self._restore(*found)
             at = self.trainer.step, self.trainer.seconds
@@ -114,22 +114,6 @@ class OwnSession:
             yield from self._save()
         yield self._progress()
         yield self._draw()
-
-    def _newest(self) -> tuple[tuple[Position, dict[str, Tensor]] | None, list[str]]:
-        """The newest checkpoint that loads, and why newer ones did not. Raises ``StudioError`` where none does."""
-        skipped: list[str] = []
-        for path in self._folder.paths():
-            try:
-                return self._folder.load(path), skipped
-            except BrokenCheckpoint as broken:
-                skipped.append(str(broken))
-        if skipped:
-            raise StudioError(
-                "training.checkpoint",
-                "None of this training's checkpoints can be read ({reason}). Start it anew.",
-                reason=skipped[0],
-            )
-        return None, skipped
 
     def _restore(self, position: Position, tensors: dict[str, Tensor]) -> None:
         if position.request != self._settings:
@@ -255,7 +239,7 @@ class OwnSession:
         newest, *older = self._folder.paths()
         if older and newest == self._returned_to:
             newest.unlink()
-        found, _ = self._newest()
+        found, _ = self._folder.newest()
         if found is None:
             raise ValueError("a training cannot go back before its beginning")
         self._restore(*found)

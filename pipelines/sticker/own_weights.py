@@ -13,13 +13,13 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from pipelines.errors import StudioError
 from pipelines.sticker.network import Network
 from pipelines.sticker.trainer import plain_config
 from pipelines.sticker.transformer import StickerTransformer
+from pipelines.tensor_file import take_apart
 
 FORMAT = "atelier-sticker-transformer/1"
 MAX_FILE = 256 * 2**20
@@ -40,7 +40,10 @@ def unpack(data: bytes, like: StickerTransformer, space: str) -> tuple[StickerTr
     """
     if len(data) > MAX_FILE:
         raise _refused(f"it has {len(data) >> 20} MB; at most {MAX_FILE >> 20} are read")
-    header, tensors = _parts(data)
+    try:
+        header, tensors = take_apart(data)
+    except ValueError as error:
+        raise _refused(str(error)) from error
     if header.get("format") != FORMAT:
         raise _refused("it was not made by training the sticker model here")
     if header.get("space") != space or header.get("network") != json.dumps(plain_config(like)):
@@ -50,16 +53,6 @@ def unpack(data: bytes, like: StickerTransformer, space: str) -> tuple[StickerTr
     _check(network, tensors)
     network.load_state_dict({name: value.to(like.device, like.dtype) for name, value in tensors.items()}, assign=True)
     return network.requires_grad_(False).eval(), header
-
-
-def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        tensors = safetensors.torch.load(data)
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise _refused(f"it is not a whole safetensors file: {error}") from error
-    return header, tensors
 
 
 def _check(network: StickerTransformer, tensors: Mapping[str, Tensor]) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from pipelines.base import Result, Scalar, Turn
+from pipelines.alone import AloneTurn
+from pipelines.base import Result
 from pipelines.devices import pick_device
 from pipelines.pictures import webp
 from pipelines.style.examples import PHOTOS
@@ -28,46 +27,11 @@ SIDE = 256
 CENTRE = 0.3
 
 
-class OneFile:
-    """A turn with nobody else there and a single file."""
-
-    device_seconds = 0.0
-    finishing = called = interrupted = False
-    room = 0
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.digest = data, hashlib.sha256(data).hexdigest()
-        self.workspace = Path()
-
-    def checkpoint(self) -> None:
-        pass
-
-    def saved(self) -> None:
-        pass
-
-    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
-        return ()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        yield
-
-    def share(self, others: Sequence[Turn]) -> None:
-        """Nobody counts the seconds."""
-
-    def end(self) -> None:
-        """Nobody waits for the device."""
-
-    def read(self, digest: str) -> bytes:
-        if digest != self.digest:
-            raise KeyError(digest)
-        return self.data
-
-
 def thumbnail(pipeline: StylePipeline, photo: bytes, style: str) -> bytes:
     """A square WebP of ``SIDE`` pixels."""
-    turn = OneFile(photo)
-    *_, result = pipeline.run(StyleRequest.parse({"photo": turn.digest, "style": style, "scores": False}), turn)
+    digest = hashlib.sha256(photo).hexdigest()
+    request = StyleRequest.parse({"photo": digest, "style": style, "scores": False})
+    *_, result = pipeline.run(request, AloneTurn(Path(), {digest: photo}))
     if not isinstance(result, Result):
         raise TypeError(f"the last event is {result}, not a result")
     with Image.open(io.BytesIO(result.artifacts[0].data)) as painting:

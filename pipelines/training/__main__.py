@@ -9,53 +9,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.base import Event, Mark, Metrics, Result, Sample, Scalar, Turn
+from pipelines.alone import AloneTurn
+from pipelines.base import Event, Mark, Metrics, Result, Sample
 from pipelines.devices import pick_device
 from pipelines.requests import TrainingRequest
 from pipelines.training.datasets import OWN
-
-
-class AloneTurn:
-    """A ``Turn`` with nobody else there. ``files`` are what a request may name, by their sha256."""
-
-    finishing = called = interrupted = False
-    room = 256_000_000
-
-    def __init__(self, workspace: Path, files: Mapping[str, bytes] | None = None) -> None:
-        self.workspace = workspace
-        self._files = dict(files or {})
-        self._began = time.monotonic()
-
-    @property
-    def device_seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    def checkpoint(self) -> None:
-        """Nobody waits and nobody cancels."""
-
-    def saved(self) -> None:
-        """There is no other machine."""
-
-    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
-        """Nobody steers."""
-        return ()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        yield
-
-    def share(self, others: Sequence[Turn]) -> None:
-        """Nobody counts the seconds."""
-
-    def end(self) -> None:
-        """Nobody waits for the device."""
-
-    def read(self, digest: str) -> bytes:
-        return self._files[digest]
 
 
 def report(event: Event, out: Path) -> str | None:
@@ -116,7 +76,7 @@ def main() -> None:
     pipeline = TrainingPipeline()
     pipeline.load(None, device, lambda *_: None)
     print(f"{device.name}: {device.reason}; {device.threads or 'no'} CPU threads; into {out}")  # noqa: T201
-    for event in pipeline.run(request, AloneTurn(out, files)):
+    for event in pipeline.run(request, AloneTurn(out, files, room=256_000_000)):
         line = report(event, out)
         if line:
             print(line, flush=True)  # noqa: T201

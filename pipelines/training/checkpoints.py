@@ -92,6 +92,22 @@ class CheckpointFolder:
         except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise BrokenCheckpoint(f"{path.name} does not load: {error}") from error
 
+    def newest(self) -> tuple[tuple[Position, dict[str, Tensor]] | None, list[str]]:
+        """The newest checkpoint that loads, and why newer ones did not. Raises ``StudioError`` where none does."""
+        skipped: list[str] = []
+        for path in self.paths():
+            try:
+                return self.load(path), skipped
+            except BrokenCheckpoint as broken:
+                skipped.append(str(broken))
+        if skipped:
+            raise StudioError(
+                "training.checkpoint",
+                "None of this training's checkpoints can be read ({reason}). Start it anew.",
+                reason=skipped[0],
+            )
+        return None, skipped
+
 
 def unpack(data: bytes) -> tuple[Position, dict[str, Tensor]]:
     """Position and tensors of a checkpoint's bytes. Raises ``BrokenCheckpoint`` with the reason."""

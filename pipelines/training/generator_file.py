@@ -13,10 +13,10 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from pipelines.errors import StudioError
+from pipelines.tensor_file import take_apart
 from pipelines.training.networks import GENERATORS, place
 from pipelines.training.shape import Shape
 
@@ -74,11 +74,9 @@ def unpack(data: bytes, device: torch.device) -> Generator:
 
 def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
-        tensors = safetensors.torch.load(data)
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise _refused(f"it is not a whole safetensors file: {error}") from error
+        header, tensors = take_apart(data)
+    except ValueError as error:
+        raise _refused(str(error)) from error
     if header.get("format") != FORMAT:
         raise _refused("it was not made by training here")
     return header, tensors

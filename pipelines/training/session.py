@@ -25,7 +25,7 @@ from pipelines.devices import Device
 from pipelines.errors import StudioError
 from pipelines.pictures import webp
 from pipelines.requests import TrainingRequest
-from pipelines.training.checkpoints import BrokenCheckpoint, CheckpointFolder, Position
+from pipelines.training.checkpoints import CheckpointFolder, Position
 from pipelines.training.compiling import BACKEND, worth_a_trial
 from pipelines.training.compiling import trial as compile_trial
 from pipelines.training.data import DataSet, own_data
@@ -57,7 +57,7 @@ class Session:
         self._folder = CheckpointFolder(turn.workspace)
         self._folder.sweep()
         self._snapshots = Snapshots(turn.workspace, turn.room)
-        self._found, self._skipped = self._newest()
+        self._found, self._skipped = self._folder.newest()
         self.request = _with_seed(request, self._found[0] if self._found else None)
         data = own_data(self.request, turn.read, turn.checkpoint)
         self._fitted = self._fit(device, data)
@@ -98,22 +98,6 @@ class Session:
         yield Result(*outcome(self.loop))
 
     # ------------------------------------------------------------------------------------- beginning
-
-    def _newest(self) -> tuple[tuple[Position, dict[str, Tensor]] | None, list[str]]:
-        """The newest checkpoint that loads, and why newer ones did not. Raises ``StudioError`` where none does."""
-        skipped: list[str] = []
-        for path in self._folder.paths():
-            try:
-                return self._folder.load(path), skipped
-            except BrokenCheckpoint as broken:
-                skipped.append(str(broken))
-        if skipped:
-            raise StudioError(
-                "training.checkpoint",
-                "None of this training's checkpoints can be read ({reason}). Start it anew.",
-                reason=skipped[0],
-            )
-        return None, skipped
 
     def _fit(self, device: Device, data: DataSet | None) -> Choice | None:
         """Lets the machine choose where that is asked; a resume goes on with what was chosen."""
@@ -335,7 +319,7 @@ class Session:
         newest, *older = self._folder.paths()
         if older and newest == self._returned_to:
             newest.unlink()
-        found, _ = self._newest()
+        found, _ = self._folder.newest()
         if found is None:
             raise ValueError("a training cannot go back before its beginning")
         return found

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.base import Cancelled, Scalar, Turn
+from pipelines.alone import AloneTurn
+from pipelines.base import Cancelled
 
 
-class FreeTurn:
+class FreeTurn(AloneTurn):
     """The ``Turn`` protocol with the device always free. Where ``interrupted`` is set, cancels are interrupts."""
-
-    interrupted = False
 
     def __init__(
         self,
@@ -23,17 +20,10 @@ class FreeTurn:
         finish_after: int | None = None,
         room: int = 0,
     ) -> None:
-        self.workspace = workspace
-        self.files = dict(files or {})
+        super().__init__(workspace, files, room)
         self.cancel_after = cancel_after
         self.finish_after = finish_after
-        self.room = room
         self.checkpoints = 0
-        self._began = time.monotonic()
-
-    @property
-    def device_seconds(self) -> float:
-        return time.monotonic() - self._began
 
     @property
     def finishing(self) -> bool:
@@ -48,22 +38,3 @@ class FreeTurn:
         self.checkpoints += 1
         if self.cancel_after is not None and self.checkpoints >= self.cancel_after:
             raise Cancelled
-
-    def saved(self) -> None:
-        pass
-
-    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
-        return ()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        yield
-
-    def share(self, others: Sequence[Turn]) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-    def read(self, digest: str) -> bytes:
-        return self.files[digest]
