@@ -60,7 +60,7 @@ class TrainingRequest(Request):
     ``averaging`` is how much of itself the averaged network keeps at each step; ``cooling`` is the share of the run, at
     its end, in which learning rates fall to a tenth. ``begin``: the sha256 of a snapshot of
     another training, ``parent``, to go on from with other settings. ``beside``: the training it is compared with;
-    ``sweep``: the name of those it was begun together with.
+    ``sweep``: the name of those it was begun together with, which differ in the setting ``varied``, or in their seeds.
 
     ``fit``: width, batch and schedule (``averaging`` and ``cooling``) are chosen by a trial of the machine, where there
     is a time budget.
@@ -103,6 +103,7 @@ class TrainingRequest(Request):
     parent: str = Field("", max_length=32)
     beside: str = Field("", max_length=32)
     sweep: str = Field("", max_length=32)
+    varied: str = Field("", max_length=32)
     seed: Seed = -1
 
     @model_validator(mode="before")

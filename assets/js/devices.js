@@ -60,13 +60,18 @@ function fleet(value, act, fixed) {
   const rows = value.devices.map((one) => el("tr", {class: one.draining ? "drained" : null},
     el("td", {}, el("b", {}, one.name), el("span.soft", {}, one.node)), el("td", {}, one.device || "–"),
     el("td.figure", {}, one.memory_total ? t("devices.memory", {used: size(one.memory_used), total: size(one.memory_total)}) : "–"),
-    el("td", {}, one.models.map((model) => (fixed.titles[model] ? titled(fixed.titles[model]) : thing(model))).join(", ") || "–"),
+    el("td", {}, counted(one.models.map((model) => (fixed.titles[model] ? titled(fixed.titles[model]) : thing(model)))) || "–"),
     el("td", {}, deviceState(one)),
     el("td.last", {}, small(t(one.draining ? "devices.undrain_one" : "devices.drain_one"), {
       onclick: () => act({action: "drain_device", device: one.name, on: !one.draining}),
       "aria-label": t(one.draining ? "devices.undrain_of" : "devices.drain_of", {device: one.name})}))));
   return [table("devices-fleet", t("devices.fleet"), [t("devices.device"), t("devices.model_of"), t("devices.memory_of"), t("devices.models"), t("devices.state"), ""], rows),
     el(idle ? "p.devices-note.warned" : "p.devices-note", {}, t(idle ? "devices.fleet.none" : "devices.fleet.more"))];
+}
+
+/** Every training is a model of its own: "Training × 2". */
+function counted(names) {
+  return [...new Set(names)].map((name) => [name, names.filter((one) => one === name).length]).map(([name, count]) => (count > 1 ? `${name} × ${count}` : name)).join(", ");
 }
 
 function running(value, act, fixed) {

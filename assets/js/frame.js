@@ -112,7 +112,7 @@ function companions(box) {
 
 export function deviceState(one) {
   if (one.worker !== "ready") return t(`device.${one.worker}`);
-  if (one.draining) return t("device.draining");
+  if (one.draining) return one.running ? t("device.draining", {count: one.running}) : t("device.drained");
   return one.running ? t("device.running", {count: one.running}) : t("device.idle");
 }
 

@@ -4,14 +4,12 @@
 import {send} from "./bench.js";
 import {swatch} from "./curves.js";
 import {address, button, el, fill} from "./dom.js";
-import {duration, has, number, t, valueOf} from "./words.js";
+import {duration, number, settingOf as named, t, valueOf} from "./words.js";
 
 const EVERY = 2000; // ms between two questions while one of them learns
 const LIVE = new Set(["queued", "running", "paused"]);
 
 export const isLive = (state) => LIVE.has(state);
-
-const named = (name) => [`field.training.${name}`, `field.${name}`].filter(has).map((key) => t(key))[0] ?? name;
 
 /** What a run has of its own: "Learning rate 0.002 · Seed 7". */
 export const labelOf = (row) => Object.entries(row.differs).map(([name, value]) => `${named(name)} ${valueOf(name, value)}`).join(" · ");

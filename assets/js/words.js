@@ -30,13 +30,20 @@ function named(field, value) {
 /** The value of a setting as people call it. */
 export const valueOf = (field, value) => (typeof value === "string" ? named(field, value) : value);
 
+/** What a setting of a training is called. */
+export const settingOf = (name) => [`field.training.${name}`, `field.${name}`].filter(has).map((key) => t(key))[0] ?? name;
+
+/** What one of several trainings that were begun together has of its own. */
+const ofSweep = ({sweep, varied, seed, ...settings}) =>
+  sweep ? [varied ? `${settingOf(varied)} ${settings[varied]}` : "", `${settingOf("seed")} ${seed}`].filter(Boolean) : [];
+
 /** An item's title in the person's language where its recipe says what it is; else the words it was made from. */
 export function titleOf(item) {
   const {settings = {}, facts = {}} = item.recipe ?? {};
   if (item.kind === "upscale") return t("title.upscale", {factor: settings.factor ?? ""});
   if (item.kind === "style") return settings.style ? named("style", settings.style) : t("title.picture");
   if (item.kind === "training" && settings.dataset === "own" && settings.name) return settings.name;
-  if (item.kind === "training" && settings.dataset) return named("dataset", settings.dataset);
+  if (item.kind === "training" && settings.dataset) return [named("dataset", settings.dataset), ...ofSweep(settings)].join(" · ");
   if (item.kind === "sticker_training") return settings.name || t("title.own");
   if (item.kind === "explore" && settings.view) return named("view", settings.view);
   if (item.kind === "sample" && facts.dataset) return named("dataset", facts.dataset);

@@ -14,7 +14,7 @@ BUDGET = frozenset({"seconds", "steps"})
 #: what a training takes over from its checkpoint where the machine has chosen
 CHOSEN = ("fit", "width", "batch", "averaging", "cooling")
 #: and these between a snapshot and a training that branches from it
-BRANCHED = BUDGET | set(STEERABLE) | {"seed", "begin", "parent", "beside", "sweep", "name"}
+BRANCHED = BUDGET | set(STEERABLE) | {"seed", "begin", "parent", "beside", "sweep", "varied", "name"}
 
 
 def difference(

@@ -44,7 +44,7 @@ def branch_of(job: Job, snapshot: bytes, changes: Mapping[str, Any]) -> dict[str
     position = position_in(snapshot)
     chosen = {name: position["request"][name] for name in CHOSEN} if job.request.get("fit") else {}
     asked = {**job.request, **chosen, **position.get("steered", {}), **changes}
-    values = {**asked, "parent": job.id, "beside": "", "sweep": "", "begin": None}
+    values = {**asked, "parent": job.id, "beside": "", "sweep": "", "varied": "", "begin": None}
     request = TrainingRequest.parse(values)
     check_branch(request, position["request"])
     for name, used in (("seconds", position["seconds"]), ("steps", position["step"])):

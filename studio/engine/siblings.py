@@ -47,7 +47,7 @@ def runs_of(
     first = plain.seed if plain.seed >= 0 else secrets.randbelow(FRESH)
     sweep = uuid.uuid4().hex
     return [
-        {**values, **choice, "seed": (first + number) % (MAX_SEED + 1), "sweep": sweep}
+        {**values, **choice, "seed": (first + number) % (MAX_SEED + 1), "sweep": sweep, "varied": setting}
         for choice in choices
         for number in range(seeds)
     ]

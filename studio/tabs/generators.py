@@ -16,6 +16,7 @@ from studio.library.library import Item
 from studio.locales import Language, known, language_of, t
 from studio.owners import owner_of
 from studio.tabs.parts import QUIET, Updates
+from studio.tabs.recipes import word_of
 from studio.tabs.tab import Tab
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def learning_of(studio: Studio, owner: str) -> Job | None:
 def menu_of(studio: Studio, owner: str, language: Language, live: bool = False) -> list[Choice]:
     """All of them by what they draw and when they were made; with ``live`` the one that learns now comes first."""
     found = [
-        Choice(f"{_data_of(item, language)} · {_when(item)}", item.digest, item.recipe.get("settings", {}))
+        Choice(
+            " · ".join([_data_of(item, language), *_of_sweep(item, language), _when(item)]),
+            item.digest,
+            item.recipe.get("settings", {}),
+        )
         for item in generators_of(studio, owner)
     ]
     job = learning_of(studio, owner) if live else None
@@ -129,6 +134,16 @@ def class_menu(
     numbered = [(name, number) for number, name in enumerate(names)]
     choices = [(t("sample.all", language), EACH), *numbered] if every else numbered or [("0", 0)]
     return gr.Dropdown(choices=choices, value=label if label in range(len(names)) else first, visible=bool(names))
+
+
+def _of_sweep(item: Item, language: Language) -> list[str]:
+    """What one of several has of its own; nothing for a training that was begun alone."""
+    settings = item.recipe.get("settings", {})
+    if not settings.get("sweep"):
+        return []
+    varied = str(settings.get("varied") or "")
+    said = [f"{t(word_of(varied), language)} {settings.get(varied)}"] if varied else []
+    return [*said, f"{t('field.seed', language)} {settings.get('seed')}"]
 
 
 def _data_of(item: Item, language: Language) -> str:

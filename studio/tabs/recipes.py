@@ -14,7 +14,7 @@ from pipelines.training.datasets import DATASETS, size_of
 from pipelines.training.datasets import OWN as OWN_SET
 from pipelines.training.own_set import EDGES
 from pipelines.training.recipe_names import RECIPES
-from studio.locales import both, i18n, language_of
+from studio.locales import STRINGS, both, i18n, language_of
 from studio.tabs.parts import QUIET, Controls, Updates
 
 #: number boxes in the order they are laid out, and how far their arrows go
@@ -37,6 +37,12 @@ NUMBERS: Mapping[str, float] = {
 }
 SWITCHES = ("dynamic_rates", "sample_balance", "gradient_penalty", "spectral_norm")
 OWN = ("conditional", "augment", *SWITCHES, *NUMBERS)
+
+
+def word_of(name: str) -> str:
+    """The string that a setting is called by among those of a training."""
+    own = f"field.training.{name}"
+    return own if own in STRINGS["en"] else f"field.{name}"
 
 
 class RecipeForm:

@@ -16,10 +16,10 @@ import gradio as gr
 from pipelines.errors import StudioError
 from pipelines.training.recipe_names import RECIPES
 from studio.engine.siblings import runs_of
-from studio.locales import STRINGS, i18n, language_of, sentence, t
+from studio.locales import i18n, language_of, sentence, t
 from studio.owners import owner_of
 from studio.tabs.parts import QUIET, Updates, fold
-from studio.tabs.recipes import NUMBERS
+from studio.tabs.recipes import NUMBERS, word_of
 from studio.widgets import widget
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ class Sweeping:
                     elem_id="sweep-seeds",
                 )
                 self.setting = gr.Dropdown(
-                    [(str(i18n("sweep.nothing")), NOTHING), *((str(i18n(_word(name))), name) for name in _of(recipe))],
+                    [
+                        (str(i18n("sweep.nothing")), NOTHING),
+                        *((str(i18n(word_of(name))), name) for name in _of(recipe)),
+                    ],
                     value=NOTHING,
                     label=i18n("sweep.setting"),
                     info=i18n("sweep.setting.help"),
@@ -84,7 +87,7 @@ class Sweeping:
     def offer(self, recipe: str | None, setting: str | None, request: gr.Request) -> Any:
         """The settings that the recipe has; what was chosen stays where it has that."""
         language, names = language_of(request), _of(recipe)
-        choices = [(t("sweep.nothing", language), NOTHING), *((t(_word(name), language), name) for name in names)]
+        choices = [(t("sweep.nothing", language), NOTHING), *((t(word_of(name), language), name) for name in names)]
         return gr.Dropdown(choices, value=setting if setting in names else NOTHING)
 
     def plan(self, request: gr.Request, *posted: Any) -> Updates:
@@ -141,12 +144,6 @@ def _of(recipe: str | None) -> list[str]:
     """The settings of a recipe that can be tried with several values, in the order in which they are laid out."""
     info = RECIPES.get(str(recipe))
     return [name for name in NUMBERS if info is None or name in info.settings]
-
-
-def _word(name: str) -> str:
-    """The string that a setting is called by among those of a training."""
-    own = f"field.training.{name}"
-    return own if own in STRINGS["en"] else f"field.{name}"
 
 
 def _listed(text: object) -> list[str]:

@@ -29,6 +29,7 @@ def test_seeds_follow_each_other_and_each_value_has_the_same() -> None:
     runs = runs_of({**PLAIN, "seed": 7}, 2, "learning_rate", ["0.001", "0.002"])
     assert [(run["learning_rate"], run["seed"]) for run in runs] == [(0.001, 7), (0.001, 8), (0.002, 7), (0.002, 8)]
     assert len({run["sweep"] for run in runs}) == 1
+    assert {run["varied"] for run in runs} == {"learning_rate"}
     fresh = runs_of(PLAIN, 3)
     assert len({run["seed"] for run in fresh}) == 3
     assert all(run["seed"] >= 0 for run in fresh)
