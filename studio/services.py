@@ -28,7 +28,7 @@ from studio.library.library import Library
 from studio.library.likeness import Likeness
 from studio.library.lineage import Lineage
 from studio.library.marks import Marks
-from studio.library.moving_files import check_moved
+from studio.library.moving_files import check_listed, check_moved
 from studio.library.shares import Shares
 from studio.library.shelf import Shelf
 from studio.live import Live
@@ -130,6 +130,12 @@ def open_studio(settings: Settings) -> Studio:
         check_moved(data, storage)
     database = Database(settings.database_url)
     library = Library(database, open_blobs(data, storage, settings.cache_mb * 1_000_000))
+    if storage is not None:
+        try:
+            check_listed(library, storage)
+        except StudioError:
+            database.close()
+            raise
     workspaces = open_workspaces(data, storage, settings.cache_mb * 1_000_000)
     if settings.alone:  # else others may be at work: whoever leads clears away what is old enough
         library.blobs.sweep(library.listed())

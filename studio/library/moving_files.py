@@ -15,6 +15,7 @@ from pipelines.catalog import Catalog
 from pipelines.errors import StudioError
 from pipelines.storage import Storage, Taken, sha256_of
 from studio.library.credentials import Credentials
+from studio.library.library import Library
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs
 from studio.store.job_states import publish
@@ -52,5 +53,18 @@ def check_moved(data: Path, storage: Storage) -> None:
             "The files of this studio lie in {folder} and none in {place}. Bring them there first: python -m "
             "studio.library migrate --data {folder} --storage {place}",
             folder=str(data),
+            place=storage.address,
+        )
+
+
+def check_listed(library: Library, storage: Storage) -> None:
+    """Raises ``StudioError`` where rows name files and the storage has none: an empty folder is there where a share is
+    to be mounted, or the bucket is another."""
+    if (count := len(library.listed())) and next(iter(storage.list(FOLDER)), None) is None:
+        raise StudioError(
+            "storage.empty",
+            "The database lists {count} files and there is none in {place}. Mount what belongs there, or name the "
+            "place where they are.",
+            count=count,
             place=storage.address,
         )

@@ -95,6 +95,21 @@ def test_models_of_this_machine_are_there_for_the_others(address: str, storage: 
     assert (node.fetch(node.resolve("mine", "text")) / "model.safetensors").read_bytes() == b"weights"
 
 
+def test_a_share_that_is_not_mounted_is_not_taken_for_one_without_files(tmp_path: Path) -> None:
+    """The folder it is to be mounted on is there, and empty."""
+    for name in ("shared", "unmounted"):
+        (tmp_path / name).mkdir()
+    at = {"database": f"sqlite:///{tmp_path / 'rows.db'}"}
+    studio = open_studio(settings(tmp_path / "data", storage=str(tmp_path / "shared"), **at))
+    digest = studio.keep_upload(OWNER, b"a photo")
+    studio.database.close()
+    with pytest.raises(StudioError, match=r"lists 1 files and there is none in .*unmounted"):
+        open_studio(settings(tmp_path / "data", storage=str(tmp_path / "unmounted"), **at))
+    again = open_studio(settings(tmp_path / "data", storage=str(tmp_path / "shared"), **at))
+    assert again.library.blobs.read(digest) == b"a photo"
+    again.database.close()
+
+
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_a_whole_studio_moves_and_everything_is_there_and_goes_on(
     kind: str, request: pytest.FixtureRequest, postgresql: PostgreSQL, tmp_path: Path
