@@ -10,8 +10,9 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
@@ -83,18 +84,25 @@ class Hearing(ABC):
     def _receive(self, device: Device, message: Message | Marked) -> None:
         """Takes a message; while it cannot be written down (a full disk, say) it waits, and the engine with it."""
         heard = self._log.heard
-        if isinstance(message, Marked) and message.number <= heard.known(message.source):
-            return None  # told again, as it was not known to be written down
+
+        def take() -> None:
+            if not isinstance(message, Marked):
+                self._take(device, message)
+            elif message.number > heard.known(message.source):  # else it is told again, as nobody said it was written
+                with heard.taking(message.source, message.number):
+                    self._take(device, message.message)
+
+        self._write(take, type(message).__name__)
+
+    def _write(self, act: Callable[[], None], what: str) -> None:
+        """Does what may fail for the moment until it does not, or we are closed: then it is for whoever leads now."""
         while True:
             try:
-                if not isinstance(message, Marked):
-                    return self._take(device, message)
-                with heard.taking(message.source, message.number):
-                    return self._take(device, message.message)
+                return act()
             except (DiskFull, OperationalError, Deposed) as error:
                 if self._closing:
                     return None
-                log.error("%s cannot be written down, trying again: %s", type(message).__name__, error)
+                log.error("%s cannot be written down, trying again: %s", what, error)
                 time.sleep(RETRY_SECONDS)
 
     def _take(self, device: Device, message: Message) -> None:
@@ -222,14 +230,25 @@ class Hearing(ABC):
         """A device's engine died. A training goes on by itself, here or elsewhere, unless it gets nowhere; anything
         else that ran is interrupted with the reason, and what had not begun goes back in the queue."""
         with self._lock:
-            for inside in [one for one in self._roster.inside.values() if one.device == device.name]:
-                seconds = self._roster.device_seconds(inside.job)
-                self._roster.end(inside.job.id, seconds)
-                self._take_back(inside, seconds, loss)
+            lost = [one for one in self._roster.inside.values() if one.device == device.name]
+            seconds = [self._roster.device_seconds(one.job) for one in lost]
             device.ready, device.vitals, device.unheard = None, SILENT, False
+            again = [
+                not (interactive(one.job) or one.paused or one.stopped) and self._recovery.again(one.job.id)
+                for one in lost
+            ]
+        for each in zip(lost, seconds, again, strict=True):
+            self._write(partial(self._lose, *each, loss), f"the loss of job {each[0].job.id}")
+        with self._lock:
             self._pump()
 
-    def _take_back(self, inside: Inside, seconds: float, loss: Loss) -> None:
+    def _lose(self, inside: Inside, seconds: float, again: bool, loss: Loss) -> None:
+        with self._lock:
+            if self._roster.inside.get(inside.job.id) is inside:
+                self._take_back(inside, seconds, again, loss)
+                self._roster.end(inside.job.id, seconds)
+
+    def _take_back(self, inside: Inside, seconds: float, goes_on: bool, loss: Loss) -> None:
         job, error = inside.job, inside.stopped or sentence_of(loss)
         if inside.ending == "cancel":  # which the device did not live to hear
             self._rows.move(job.id, "cancelled", LIVE, device_seconds=seconds)
@@ -237,7 +256,6 @@ class Hearing(ABC):
             return
         if inside.ending == "finish":
             self._finishing.add(job.id)
-        goes_on = not (interactive(job) or inside.paused or inside.stopped) and self._recovery.again(job.id)
         if goes_on and self._rows.move(job.id, "queued", ("running",), error=AGAIN, device_seconds=seconds, retry=True):
             self._roster.queue.insert(0, replace(job, state="queued", attempt=job.attempt + 1, device_seconds=seconds))
         elif not self._rows.move(job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds):

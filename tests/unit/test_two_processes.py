@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from pipelines.errors import Busy, StudioError
+from studio.engine.dispatch import Dispatch
+from studio.engine.hosts import Loss
 from studio.engine.job import Job
 from studio.services import Studio, open_studio
 from studio.store.database import Database
@@ -191,6 +194,23 @@ def test_a_leader_whose_line_is_cut_leads_again_and_what_it_runs_goes_on(pair: P
     seen = follow(pair.other, job)
     assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
     assert [event.data["state"] for event in seen if event.kind == "state"] == ["queued", "running", "cancelled"]
+
+
+def test_a_device_that_dies_while_nothing_can_be_written_is_told_of_as_soon_as_it_can(pair: Pair) -> None:
+    jobs = [
+        pair.leader.jobs.submit(OWNER, "training", endless_training()),
+        pair.leader.jobs.submit(OWNER, "training", small_training()),
+    ]
+    wait_state(pair.other, jobs[0], "running")
+    dispatch, term = pair.leader.jobs._dispatch, pair.leader.jobs._rows._term
+    assert isinstance(dispatch, Dispatch)
+    (device,) = dispatch._fleet
+    term.suspend()
+    threading.Timer(1.2, lambda: setattr(term, "held", True)).start()
+    dispatch._lost(device, Loss("killed", "signal 9"))
+    lost = pair.other.jobs.get(OWNER, jobs[0].id)
+    assert (lost.state, lost.attempt, lost.error and lost.error.key) == ("queued", 2, "job.again")
+    assert [job.id for job in dispatch.queue()] == [job.id for job in jobs]
 
 
 def test_whoever_led_and_does_not_any_more_writes_nothing_and_follows(

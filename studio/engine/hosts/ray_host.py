@@ -89,6 +89,9 @@ class RayHost:
             except (RayError, ValueError) as error:  # ValueError: no machine is left for it
                 loss = Loss("ended", type(error).__name__)
                 self.settled.set()
+            except Exception:  # a device that nobody listens to would keep its jobs for ever
+                log.exception("what an engine says cannot be taken: it is given up")
+                loss = Loss("ended", "it could not be heard")
             finally:
                 self._lose(loss, lost)
             self._closing.wait(PAUSE_SECONDS)
