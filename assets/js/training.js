@@ -53,8 +53,9 @@ class Player {
 }
 
 class Board {
-  constructor(body, job) {
-    this.job = job;
+  /** `over()` is told when the last of a sweep has ended. */
+  constructor(body, job, over) {
+    Object.assign(this, {job, over, going: false});
     this.name = el("figcaption", {}, t("chart.this"));
     this.image = el("img.samples-image", {alt: ""});
     this.wait = el("p.samples-wait", {}, t("training.waiting"));
@@ -83,7 +84,10 @@ class Board {
   swept(rows) {
     this.curves.sweep(rows.map((row) => ({job: row.job, label: labelOf(row), begun: row.step > 0, ink: row.number})));
     this.name.textContent = labelOf(rows.find((row) => row.job === this.job) ?? rows[0]);
-    goesOn("training", rows.some((row) => isLive(row.state)));
+    const going = rows.some((row) => isLive(row.state));
+    goesOn("training", going);
+    if (this.going && !going) this.over();
+    this.going = going;
   }
 
   show(view) {
@@ -158,7 +162,7 @@ export function stageTraining(element, props, trigger, watch, fixed) {
       const before = board?.sweep.name === view.sweep ? board.sweep.rows : null;
       body.style.minHeight = before ? `${body.offsetHeight}px` : ""; // another run of the sweep: nothing jumps
       body.dataset.key = view.job;
-      board = new Board(body, view.job);
+      board = new Board(body, view.job, () => trigger("mounted")); // what came of all of them is listed
       job = view.job;
       if (before) board.sweep.draw(before);
       for (const other of [view.steer?.parent, view.beside]) if (other) board.curves.overlay(other, true);

@@ -112,6 +112,7 @@ def stops_one_and_then_all(person: Person) -> None:
     person("training-stop").click()
     expect(person("sweep-rows tbody tr[data-state=done]")).to_have_count(4, timeout=60_000)
     expect(person("training-start")).to_be_visible()
+    expect(person("training-film .card")).to_have_count(8)  # of each the generator and what it drew last
     person.go("library")
     expect(person("library-grid")).to_contain_text(re.compile(r"Digits \(MNIST\) · Learning rate 0\.002 · Seed \d+"))
     person.sees_idle_device()
