@@ -49,6 +49,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return _fresh(request, tmp_path)
 
 
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The database at that address, open."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same for all tests of a module, which run on each kind in turn."""

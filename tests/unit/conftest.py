@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from studio.engine.events import EventLog
+from studio.store.database import Database
+
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
@@ -15,3 +18,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def log(database: Database) -> Iterator[EventLog]:
+    """What happens to jobs, as it is written down."""
+    opened = EventLog(database)
+    yield opened
+    opened.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,20 +12,6 @@ from studio.engine.job import Job
 from studio.engine.rows import JobRows
 from studio.engine.term import Deposed, Term
 from studio.store.database import Database
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def log(database: Database) -> Iterator[EventLog]:
-    opened = EventLog(database)
-    yield opened
-    opened.close()
 
 
 def job(name: str) -> Job:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,6 @@ from tests.postgres import PostgreSQL
 
 #: with what people paste
 ASKED = {"prompt": "狐狸 \U0001f98a \x00 \ud800", "steps": 4, "top_p": 0.95}
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    opened.close()
 
 
 def job(name: str) -> JobRow:

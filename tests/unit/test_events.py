@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy.orm import Session
@@ -14,20 +13,12 @@ from studio.store.tables import JobRow
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    with opened.write() as session:
+def database(database: Database) -> Database:
+    """With two jobs that run."""
+    with database.write() as session:
         for name in ("one", "two"):
             session.add(JobRow(id=name, owner="ann", kind="text", request={}, state="running", created=1.0))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def log(database: Database) -> Iterator[EventLog]:
-    opened = EventLog(database)
-    yield opened
-    opened.close()
+    return database
 
 
 def test_numbers_count_from_one_within_each_job(log: EventLog) -> None:

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +29,11 @@ def picture(color: str = "teal") -> Artifact:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    with opened.write() as session:
+def database(database: Database) -> Database:
+    """With a job."""
+    with database.write() as session:
         session.add(JobRow(id="job", owner="ann", kind="image", request={}, state="done", created=1.0))
-    yield opened
-    opened.close()
+    return database
 
 
 @pytest.fixture

@@ -188,40 +188,41 @@ def test_a_machine_that_is_slow_to_begin_takes_nothing_from_the_one_that_has_the
     node: Callable[[str], SharedWorkspaces], storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work(node("a").begin(JOB, claim=True), 1)
-    put, later = storage.put, []
+    put, begun, later = storage.put, [], []
 
     def pausing(name: str, *rest: Any) -> bool:
+        """Right after c has claimed the job b does, and saves."""
         done = put(name, *rest)
-        if "/state/" in name and not later:
-            later.append(name)
+        if "/state/" in name and not begun:
+            begun.append(name)
             later.append(node("b").begin(JOB, claim=True))
-            work(later[1], 5)
+            work(later[0], 5)
         return done
 
     monkeypatch.setattr(storage, "put", pausing)
     with pytest.raises(StudioError, match="goes on on another machine"):
         node("c").begin(JOB, claim=True)
-    work(later[1], 6)
+    work(later[0], 6)
     assert {"checkpoint-5", "checkpoint-6"} <= set(here(node("d").begin(JOB, claim=True)))
 
 
 def test_what_a_slow_machine_no_longer_finds_is_a_sentence(
     node: Callable[[str], SharedWorkspaces], storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A page, a branch or a job that nobody claims looks at what another one replaces meanwhile."""
     work(node("a").begin(JOB, claim=True), 1)
-    put, later = storage.put, []
+    get, moved = storage.get, []
 
-    def pausing(name: str, *rest: Any) -> bool:
-        done = put(name, *rest)
-        if "/state/" in name and not later:
-            later.append(name)
+    def late(name: str, *rest: Any) -> Any:
+        if "/files/" in name and not moved:
+            moved.append(name)
             other = node("b").begin(JOB, claim=True)
             for path in other.folder.rglob("*1"):
                 path.unlink()
             work(other, 5)
-        return done
+        return get(name, *rest)
 
-    monkeypatch.setattr(storage, "put", pausing)
+    monkeypatch.setattr(storage, "get", late)
     with pytest.raises(StudioError, match="goes on on another machine"):
         node("c").begin(JOB, claim=True)
 
