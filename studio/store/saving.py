@@ -194,7 +194,7 @@ class SharedWorkspace(Workspace):
             self._save(whole=True)
         except StudioError as error:
             log.warning("the last of job %s was not saved: %s", self._job_id, error)
-            return
+            over = error.key == "job.elsewhere"  # what lies here counts no more
         if over:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -118,6 +118,8 @@ def test_of_two_machines_that_both_have_a_job_only_the_later_saves(node: Callabl
     goes_on = node("b").begin(JOB, claim=True)
     with pytest.raises(StudioError, match="goes on on another machine"):
         work(thought_dead, 2)
+    thought_dead.end(over=False)
+    assert not thought_dead.folder.exists(), "nobody goes on from what lies there"
     work(goes_on, 5)
     assert here(node("c").begin(JOB, claim=True))["checkpoint-5"] == b"state after 5"
 
