@@ -12,6 +12,7 @@ from pipelines.training import watcher
 from studio.engine.siblings import MOST, differences, runs_of
 from studio.services import Studio
 from studio.sweeps import Sweeps, begin
+from studio.tabs.rivals import Rivals
 from tests.studios import OWNER, endless_training, follow, open_in, small_training, wait_for, wait_state
 
 PLAIN = {"recipe": "r1", "dataset": "mnist"}
@@ -109,3 +110,20 @@ def test_where_the_whole_studio_is_full_a_sweep_is_refused_whole(tmp_path: Path)
         begin(studio, OWNER, runs_of(endless_training(), 4))
     assert studio.jobs.list(OWNER) == []
     studio.close()
+
+
+def test_two_recipes_side_by_side_begin_both_or_neither(tmp_path: Path) -> None:
+    studio = open_in(tmp_path, waiting_each=1)
+    requests = Rivals().beside(small_training(steps=2), "vae")
+    rival, own = requests
+    assert (requests[own]["beside"], requests[rival]["recipe"]) == (rival, "vae")
+    with pytest.raises(Busy, match="2 jobs at once, and none of them was begun: 1 of yours may wait"):
+        studio.submit_all(OWNER, "training", requests)
+    assert studio.jobs.list(OWNER) == []
+    studio.close()
+    roomy = open_in(tmp_path, waiting_each=2)
+    jobs = roomy.submit_all(OWNER, "training", requests)
+    assert [job.id for job in jobs] == [rival, own]
+    for job in jobs:
+        wait_state(roomy, job, "done")
+    roomy.close()

@@ -197,10 +197,7 @@ def test_a_leader_whose_line_is_cut_leads_again_and_what_it_runs_goes_on(pair: P
 
 
 def test_a_device_that_dies_while_nothing_can_be_written_is_told_of_as_soon_as_it_can(pair: Pair) -> None:
-    jobs = [
-        pair.leader.jobs.submit(OWNER, "training", endless_training()),
-        pair.leader.jobs.submit(OWNER, "training", small_training()),
-    ]
+    jobs = [pair.leader.jobs.submit(OWNER, "training", endless_training()) for _ in range(2)]
     wait_state(pair.other, jobs[0], "running")
     dispatch, term = pair.leader.jobs._dispatch, pair.leader.jobs._rows._term
     assert isinstance(dispatch, Dispatch)
