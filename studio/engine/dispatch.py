@@ -23,10 +23,10 @@ from studio.engine.caps import Caps
 from studio.engine.events import EventLog
 from studio.engine.fleet import Device, Fleet
 from studio.engine.hearing import Hearing
-from studio.engine.hosts import Host, Hosts, Notice
+from studio.engine.hosts import Host, Hosts, Loss, Notice
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
 from studio.engine.messages import Order, Run, Steer, Tell, Unload
-from studio.engine.recovery import AGAIN, CLOSED, MOVED
+from studio.engine.recovery import AGAIN, CLOSED, MOVED, UPGRADED, sentence_of
 from studio.engine.roster import Roster, interactive
 from studio.engine.rows import JobRows
 from studio.engine.status import EngineStatus
@@ -89,17 +89,19 @@ class Dispatch(Hearing):
 
     def _recover(self, job: Job, seconds: float | None = None) -> None:
         """A job that nobody runs any more. Where there may be other processes, trainings go on by themselves."""
-        if not self._rows.shared:
+        foreign = job.device in self._foreign
+        if not self._rows.shared and not foreign:
             self._rows.move(job.id, "interrupted", LIVE, error=CLOSED, device_seconds=seconds)
         elif job.state == "queued":
             self.add(job)
         elif not interactive(job) and self._rows.move(
-            job.id, "queued", ("running",), error=AGAIN, retry=True, device_seconds=seconds
+            job.id, "queued", ("running",), error=UPGRADED if foreign else AGAIN, retry=True, device_seconds=seconds
         ):
             if (queued := self._rows.get(job.id)) is not None:
                 self.add(queued)
         else:
-            self._rows.move(job.id, "interrupted", LIVE, error=MOVED, device_seconds=seconds)
+            error = sentence_of(Loss("foreign", "")) if foreign else MOVED
+            self._rows.move(job.id, "interrupted", LIVE, error=error, device_seconds=seconds)
 
     def close(self) -> None:
         """Ends the engines, but for those that outlive us. Jobs that ran are interrupted and can be resumed; queued

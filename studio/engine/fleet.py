@@ -32,6 +32,8 @@ class Device:
     vitals: Vitals = SILENT
     draining: bool = False
     leaving: bool = False
+    #: its engine is of other code than we are
+    outdated: bool = False
     source: str = ""
     heard: float = field(default_factory=time.monotonic)
     unheard: bool = False
@@ -92,6 +94,11 @@ class Fleet:
     def taking(self) -> int:
         """How many take new jobs."""
         return sum(device.takes for device in self)
+
+    def takes(self, device: Device) -> bool:
+        """Whether new jobs may begin at a device: at an outdated one only where there is no other."""
+        others = device.outdated and any(one.takes and not one.outdated for one in self)
+        return device.takes and not others
 
     def holds(self, job_id: str) -> bool:
         """Whether the job has a device at this moment."""

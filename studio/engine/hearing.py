@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -35,11 +35,12 @@ from studio.engine.messages import (
     Turned,
     Vitals,
 )
-from studio.engine.recovery import AGAIN, CLOSED, USED_UP, Recovery, sentence_of
+from studio.engine.recovery import AGAIN, CLOSED, UPGRADED, USED_UP, Recovery, sentence_of
 from studio.engine.roster import Inside, Roster, interactive
 from studio.engine.rows import JobRows
 from studio.engine.status import GLANCED
 from studio.engine.term import Deposed
+from studio.engine.version import build
 from studio.moderation.moderation import Moderation
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class Hearing(ABC):
         self._recovery = Recovery()
         self._lock = threading.RLock()
         self._closing = False
+        #: devices whose engine was of another version, which we did not understand
+        self._foreign: set[str] = set()
         self._finishing: set[str] = set()  # told to finish, and to be told again where they go on
 
     @abstractmethod
@@ -125,6 +128,7 @@ class Hearing(ABC):
                     device.ready = message
                     self._pump()
             case Attached(source, jobs):
+                device.outdated = message.build != build()
                 self._attached(device, source, jobs)
 
     def _attached(self, device: Device, source: str, jobs: tuple[str, ...]) -> None:
@@ -143,12 +147,9 @@ class Hearing(ABC):
                 elif not self._at(job_id, device):
                     device.host.order(Tell(job_id, "cancel"))
         with self._lock:
-            for inside in [one for one in self._roster.inside.values() if one.device == device.name]:
-                if inside.job.id not in jobs:
-                    seconds = self._roster.device_seconds(inside.job)
-                    self._roster.end(inside.job.id, seconds)
-                    self._take_back(inside, seconds, Loss("ended", "it never came to its device"))
-            self._pump()
+            here = [one for one in self._roster.inside.values() if one.device == device.name]
+            never = self._known_of(one for one in here if one.job.id not in jobs)
+        self._lose_all(never, Loss("ended", "it never came to its device"))
 
     def _at(self, job_id: str, device: Device) -> bool:
         """Whether the job is with this device: what another says of it is of an attempt that was given up."""
@@ -230,14 +231,25 @@ class Hearing(ABC):
         """A device's engine died. A training goes on by itself, here or elsewhere, unless it gets nowhere; anything
         else that ran is interrupted with the reason, and what had not begun goes back in the queue."""
         with self._lock:
-            lost = [one for one in self._roster.inside.values() if one.device == device.name]
-            seconds = [self._roster.device_seconds(one.job) for one in lost]
+            if loss.cause == "foreign":
+                self._foreign.add(device.name)
+            lost = self._known_of([one for one in self._roster.inside.values() if one.device == device.name])
             device.ready, device.vitals, device.unheard = None, SILENT, False
-            again = [
-                not (interactive(one.job) or one.paused or one.stopped) and self._recovery.again(one.job.id)
-                for one in lost
-            ]
-        for each in zip(lost, seconds, again, strict=True):
+        self._lose_all(lost, loss)
+
+    def _known_of(self, lost: Iterable[Inside]) -> list[tuple[Inside, float, bool]]:
+        """Jobs that are with no device any more, their device seconds, and whether each is begun again by itself."""
+        return [
+            (
+                one,
+                self._roster.device_seconds(one.job),
+                not (interactive(one.job) or one.paused or one.stopped) and self._recovery.again(one.job.id),
+            )
+            for one in lost
+        ]
+
+    def _lose_all(self, lost: list[tuple[Inside, float, bool]], loss: Loss) -> None:
+        for each in lost:
             self._write(partial(self._lose, *each, loss), f"the loss of job {each[0].job.id}")
         with self._lock:
             self._pump()
@@ -256,7 +268,8 @@ class Hearing(ABC):
             return
         if inside.ending == "finish":
             self._finishing.add(job.id)
-        if goes_on and self._rows.move(job.id, "queued", ("running",), error=AGAIN, device_seconds=seconds, retry=True):
+        again = UPGRADED if loss.cause == "foreign" else AGAIN
+        if goes_on and self._rows.move(job.id, "queued", ("running",), error=again, device_seconds=seconds, retry=True):
             self._roster.queue.insert(0, replace(job, state="queued", attempt=job.attempt + 1, device_seconds=seconds))
         elif not self._rows.move(job.id, "interrupted", ("running", "paused"), error=error, device_seconds=seconds):
             self._rows.release(job.id)

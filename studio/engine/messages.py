@@ -135,6 +135,8 @@ class Attached:
 
     source: str
     jobs: tuple[str, ...]
+    #: of which code it is (see ``version``); empty where it is older than that word
+    build: str = ""
 
 
 Message: TypeAlias = Ready | Emitted | Turned | Added | Ended | Vitals | Attached

@@ -37,6 +37,14 @@ AGAIN = ErrorSentence(
 )
 
 
+UPGRADED = ErrorSentence(
+    "job.upgraded_again",
+    "The studio was upgraded while this was running, and the new version cannot understand the process that ran it. "
+    "That was ended, and this goes on from its last checkpoint by itself.",
+    {},
+)
+
+
 def sentence_of(loss: Loss) -> ErrorSentence:
     """What the owner of a job is told that was running."""
     match loss.cause:
@@ -54,6 +62,13 @@ def sentence_of(loss: Loss) -> ErrorSentence:
                 "The device gave no sign of life for {seconds} seconds while this was running, so its process was "
                 "ended and a new one started. Resume goes on from where it can.",
                 {"seconds": loss.reason},
+            )
+        case "foreign":
+            return ErrorSentence(
+                "job.upgraded",
+                "The studio was upgraded while this was running, and the new version cannot understand the process "
+                "that ran it, so that was ended. Resume goes on from where it can.",
+                {},
             )
         case _:
             return ErrorSentence(

@@ -155,7 +155,7 @@ class Roster:
     def _load(self, device: Device, jobs: list[Job], models: frozenset[str]) -> Load:
         asked = [job for job in jobs if interactive(job)]
         work = sum(map(self._expected, asked))
-        return Load(device.name, device.takes, models, len(asked), len(jobs) - len(asked), work)
+        return Load(device.name, self.fleet.takes(device), models, len(asked), len(jobs) - len(asked), work)
 
     def used_up(self, job: Job) -> bool:
         """Whether a training's owner has no device minutes left. What somebody waits for in front of the page ends."""

@@ -14,12 +14,12 @@ from studio.engine.messages import Marked, Message, Order
 
 @dataclass(frozen=True)
 class Loss:
-    """Why an engine died: it ended by itself, the system killed it, or it hung and we did.
+    """Why an engine died: it ended by itself, the system killed it, it hung and we did, or we do not understand it.
 
-    ``reason`` is the exit code or signal in words, or for how many seconds there was no sign of life.
+    ``reason`` is the exit code or signal in words, for how many seconds there was no sign of life, or what it spoke.
     """
 
-    cause: Literal["ended", "killed", "hung"]
+    cause: Literal["ended", "killed", "hung", "foreign"]
     reason: str
 
 

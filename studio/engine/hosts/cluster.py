@@ -40,6 +40,7 @@ from studio.engine.hosts.cluster_messages import (
 )
 from studio.engine.messages import Attached, Marked, Message, Order, Ready, Run
 from studio.engine.options import EngineOptions
+from studio.engine.version import build
 from studio.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ class ClusterHosts:
             settings.cluster,
             "atelier-" + hashlib.sha256(settings.database_url.encode()).hexdigest()[:12],
             options,
+            build(),
             settings.hang_seconds,
             settings.cluster_devices,
             settings.cluster_least,

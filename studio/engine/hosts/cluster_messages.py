@@ -18,6 +18,7 @@ class ClusterOptions:
     address: str
     namespace: str
     engine: EngineOptions
+    build: str
     hang_seconds: float = 0
     most: int = 0
     least: int = 1

@@ -21,6 +21,7 @@ import ray
 from studio.engine.messages import Attached, Marked, Message, Order, Run
 from studio.engine.options import EngineOptions
 from studio.engine.outbox import Outbox
+from studio.engine.version import PROTOCOL, build
 
 #: seconds without a listener after which an engine that has nothing to do, and nothing to tell, is ended
 IDLE_SECONDS = 900.0
@@ -44,16 +45,17 @@ class RayEngine:
         self._engine.start()
         threading.Thread(target=self._watch, name="idle", daemon=True).start()
 
-    async def stream(self) -> AsyncIterator[list[Message | Marked]]:
+    async def stream(self) -> AsyncIterator[list[Message | Marked] | dict[str, int]]:
         """What it is called and has, then all that was not acknowledged, then what comes, as it comes.
 
         Whoever listens last is listened to by nobody else: an earlier stream ends.
         """
+        yield {"protocol": PROTOCOL}  # plain: whoever listens may know other messages than we do
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         self._listener += 1
         mine, number, beats = self._listener, 0, 0
         self._wake = lambda: _wake(loop, news)
-        yield [Attached(self._source, self._outbox.jobs)]
+        yield [Attached(self._source, self._outbox.jobs, build())]
         while self._listener == mine:
             news.clear()
             batch, beats = self._outbox.after(number, beats)

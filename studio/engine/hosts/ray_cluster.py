@@ -42,6 +42,7 @@ class RayHosts:
         self._nodes: dict[str, str] = {}  # of each device, the machine it is in
         self._leaving: set[str] = set()
         self._resting: set[str] = set()  # given back, until something waits again
+        self._renewed: set[str] = set()  # once: a machine may have no other code than it had
         self._growing = Growing(options.most, options.least, options.places)
         self._asked = -1
         self._noticed: Notice | None = None
@@ -86,6 +87,7 @@ class RayHosts:
         while True:
             try:
                 self._look()
+                self._renew()
                 wanted = self._scale() if self._growing.grows else 0
                 self._notice(wanted)
             except (ray.exceptions.RayError, ConnectionError, RuntimeError) as error:
@@ -113,7 +115,8 @@ class RayHosts:
     def _meet(self, node_id: str, node: dict[str, Any], name: str) -> None:
         if name in self._hosts or name in self._resting:
             return
-        host = RayHost(lambda: self._actor(name, node_id), self._options.hang_seconds, self._given_up)
+        options = self._options
+        host = RayHost(lambda: self._actor(name, node_id), options.build, options.hang_seconds, self._given_up)
         self._hosts[name], self._nodes[name] = host, node_id
         self._members.join(name, node["NodeManagerHostname"], host)
 
@@ -142,6 +145,17 @@ class RayHosts:
             if self._members.retire(name, self._options.idle_seconds):
                 log.info("device %s has had nothing to do for long and is let go", name)
                 self._rest(name)
+
+    def _renew(self) -> None:
+        """Starts an engine anew that is of other code than we are and has nothing to do: one at a time, and once."""
+        if any(host.state != "ready" for host in self._hosts.values()):
+            return
+        for name, host in self._hosts.items():
+            if host.outdated and name not in self._renewed and self._members.retire(name, 0):
+                log.info("the engine of %s is of other code than we are and is started anew", name)
+                self._renewed.add(name)
+                self._kill(name)
+                return
 
     def _rest(self, name: str) -> None:
         self._resting.add(name)

@@ -13,13 +13,17 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RaySystemError
 
 from studio.engine.hosts import Loss
 from studio.engine.hosts.watch import Watch
 from studio.engine.messages import Attached, Marked, Message, Order, Ready
+from studio.engine.version import PROTOCOL
 
 log = logging.getLogger(__name__)
+
+#: between two tries where also a new engine is not understood: somebody has to upgrade its machine
+FOREIGN_SECONDS = 60.0
 
 POLL_SECONDS = 0.5
 #: an engine that was up, speaks once a second and says nothing for so long is lost. Ray tells of deaths itself: this is
@@ -32,23 +36,30 @@ PAUSE_SECONDS = 0.5
 class RayHost:
     """A ``Host``. ``find`` gives a handle of the actor, which it makes where there is none.
 
-    ``given_up`` are lives of engines whose jobs went elsewhere while we were not connected.
+    ``build`` is the code that we are of; ``given_up`` are lives of engines whose jobs went elsewhere while we were not
+    connected.
     """
 
     outlives = True
 
-    def __init__(self, find: Callable[[], Any], hang_seconds: float = 0, given_up: Collection[str] = ()) -> None:
+    def __init__(
+        self, find: Callable[[], Any], build: str, hang_seconds: float = 0, given_up: Collection[str] = ()
+    ) -> None:
         self._find = find
+        self._build = build
         self._hang_seconds = hang_seconds
         self._closing = threading.Event()
         self._gone = threading.Event()
         self._listener: threading.Thread | None = None
         self._actor: Any = None
         self._source = ""
+        self._strangers = 0  # how many engines in a row could not be understood
         self._given_up = set(given_up)  # lives of the engine whose jobs were lost to us
         #: set once it was heard what the engine has, or that it is not there to say so
         self.settled = threading.Event()
         self.state = "starting"
+        #: it is of other code than we are, and goes on to the end of what it has
+        self.outdated = False
 
     def start(self, receive: Callable[[Message | Marked], None], lost: Callable[[Loss], None]) -> None:
         self._listener = threading.Thread(target=self._listen, args=(receive, lost), name="ray-listener", daemon=True)
@@ -86,6 +97,8 @@ class RayHost:
             try:
                 self._actor = self._find()
                 loss = self._hear(self._actor, receive)
+            except RaySystemError as error:  # what it says cannot even be read
+                loss = Loss("ended", type(error).__name__) if self._source else self._foreign(str(error))
             except (RayError, ValueError) as error:  # ValueError: no machine is left for it
                 loss = Loss("ended", type(error).__name__)
                 self.settled.set()
@@ -94,16 +107,17 @@ class RayHost:
                 loss = Loss("ended", "it could not be heard")
             finally:
                 self._lose(loss, lost)
-            self._closing.wait(PAUSE_SECONDS)
+            self._closing.wait(FOREIGN_SECONDS if loss.cause == "foreign" and self._strangers > 1 else PAUSE_SECONDS)
 
     def _over(self) -> bool:
         return self._closing.is_set() or self._gone.is_set()
 
     def _lose(self, loss: Loss, lost: Callable[[Loss], None]) -> None:
         """Says that the engine died, if it was there and we are not merely leaving."""
-        if not self._source or self._closing.is_set():
+        if not (self._source or loss.cause == "foreign") or self._closing.is_set():
             return
-        self._given_up.add(self._source)
+        if self._source:
+            self._given_up.add(self._source)
         self._source, self.state = "", "restarting"
         log.warning("the engine of an actor %s (%s) and is started again", loss.cause, loss.reason)
         lost(loss)
@@ -130,6 +144,10 @@ class RayHost:
                 batch = ray.get(next(stream))
             except StopIteration:  # somebody else listens now
                 return Loss("ended", "the stream ended")
+            if isinstance(batch, dict):
+                if batch.get("protocol") != PROTOCOL:
+                    return self._foreign(f"protocol {batch.get('protocol')}, and ours is {PROTOCOL}")
+                continue
             for message in batch:
                 if isinstance(message, Attached) and message.source in self._given_up:
                     return self._end(actor, Loss("ended", "it was given up"))
@@ -141,6 +159,7 @@ class RayHost:
         watch.hear(message.message if isinstance(message, Marked) else message)
         if isinstance(message, Attached):
             self._source = message.source
+            self.outdated, self._strangers = message.build != self._build, 0
         elif isinstance(message, Ready):
             self.state = "ready"
         began = time.monotonic()
@@ -148,6 +167,14 @@ class RayHost:
         watch.excuse(time.monotonic() - began)
         if isinstance(message, Attached):
             self.settled.set()
+
+    def _foreign(self, reason: str) -> Loss:
+        """It was begun by another version of the studio that we do not understand: one of ours takes its place."""
+        self._strangers += 1
+        log.warning("the engine speaks %s; if that stays so, its machine has another version of the studio", reason)
+        ray.kill(self._actor, no_restart=True)
+        self.settled.set()
+        return Loss("foreign", reason.splitlines()[0][:200])
 
     def _end(self, actor: Any, loss: Loss) -> Loss:
         """Makes sure that it does not go on unheard; Ray starts it again."""
