@@ -29,7 +29,7 @@ from pipelines.catalog import Catalog
 from pipelines.devices import pick_device
 from pipelines.image.pipeline import ImagePipeline
 from pipelines.image.request import ImageRequest
-from studio.engine.local import EngineTurn
+from studio.engine.turn import EngineTurn
 from studio.engine.turns import Lease
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs

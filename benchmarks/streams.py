@@ -25,7 +25,7 @@ from pipelines.errors import StudioError
 from pipelines.gguf import find_gguf, unpacked
 from pipelines.requests import TextRequest
 from pipelines.text import TextPipeline
-from studio.engine.local import EngineTurn
+from studio.engine.turn import EngineTurn
 from studio.engine.turns import Lease
 from studio.settings import ASSETS
 from studio.store.blobs import Blobs

@@ -6,30 +6,31 @@ torch. A job outlives the page: whoever asked may go, come back, and follow on f
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from pipelines.base import Request
 from pipelines.catalog import Catalog
-from pipelines.errors import Busy, StudioError
+from pipelines.errors import StudioError
 from pipelines.fields import MAX_SEED
 from pipelines.registry import Registration, registration
 from pipelines.training.snapshots import Snapshot
+from studio.engine.admission import Admission
 from studio.engine.afar import Afar
 from studio.engine.branches import branch_of, snapshot_of, snapshots_of
 from studio.engine.caps import Caps
 from studio.engine.dispatch import Dispatch
 from studio.engine.events import EventLog
 from studio.engine.floor import Floor
+from studio.engine.following import Batch, followed
 from studio.engine.hosts import Hosts
-from studio.engine.job import ENDED, LIVE, Job, NotFound, Numbered, Place
+from studio.engine.job import LIVE, Job, NotFound, Place
 from studio.engine.presence import Presence, SharedPresence
 from studio.engine.recovery import STOPPED
 from studio.engine.rows import JobRows
@@ -41,8 +42,6 @@ from studio.settings import Settings
 from studio.store.choices import Choices
 from studio.store.database import Database
 from studio.store.workspaces import Workspaces
-
-Batch: TypeAlias = list[Numbered]
 
 #: an administrator's choices, by these names: whether the studio begins nothing more, and which devices do not
 DRAIN = "drain"
@@ -67,7 +66,7 @@ class JobService:
         workspaces: Workspaces,
         changed: Callable[[str], None] = lambda _what: None,
     ) -> None:
-        self._settings = settings
+        self._admission = Admission(settings, caps)
         self._workspaces = workspaces
         self._caps = caps
         self._moderation = moderation
@@ -123,7 +122,7 @@ class JobService:
         """``submit`` of several, by the names that the jobs are to have: all of them are written down, or none is."""
         jobs = [self._asked(owner, kind, name, values, ends_with_page) for name, values in requests.items()]
         self._check_room(owner)
-        self._rows.create_all(jobs, partial(self._check_waiting, owner, asked=len(jobs)))
+        self._rows.create_all(jobs, partial(self._admission.check_waiting, owner, asked=len(jobs)))
         for job in jobs:
             self._dispatch.add(job)
             if ends_with_page:
@@ -157,62 +156,11 @@ class JobService:
 
     def _check_room(self, owner: str) -> None:
         """Raises ``Busy`` or ``StudioError`` where one more job is more than there may be."""
-        if self._is_drained():
-            raise Busy(
-                "busy.drain",
-                "This studio is about to be serviced and takes no new jobs. What runs goes on to its end, and what "
-                "waits keeps its place. Try again later.",
-            )
-        self._caps.check_stored(owner, self._library.stored(owner))
-        usage = self._dispatch.usage
-        self._caps.check_minutes(owner, usage.day(owner), lambda limit: usage.minutes_until(owner, limit))
-
-    def _check_waiting(self, owner: str, mine: int, all_of_us: int, asked: int = 1) -> None:
-        """The same of how many wait already, which are counted while nobody else adds any, where ``asked`` more are
-        to be added at once."""
-        if asked > 1:
-            self._check_together(owner, mine, all_of_us, asked)
-        if mine >= self._settings.waiting_each:
-            raise Busy(
-                "busy.yours",
-                "You have {count} jobs waiting, and {limit} may wait at a time. One more can be asked for when the "
-                "first of them begins.",
-                count=mine,
-                limit=self._settings.waiting_each,
-            )
-        if all_of_us >= self._settings.waiting:
-            raise Busy(
-                "busy.all",
-                "{count} jobs are waiting, as many as this studio takes. Try again in a minute.",
-                count=all_of_us,
-            )
-        self._caps.check_waiting(owner, mine)
+        self._admission.check_room(owner, self._is_drained(), self._library.stored(owner), self._dispatch.usage)
 
     def check_several(self, owner: str, asked: int) -> None:
         """Raises ``Busy`` where ``submit_all`` would refuse so many at once as things are now."""
-        self._check_waiting(owner, *self._rows.waiting(owner), asked=asked)
-
-    def _check_together(self, owner: str, mine: int, all_of_us: int, asked: int) -> None:
-        """Several at once count as if all of them had to wait, so that the answer is the same however free it is."""
-        if mine + asked > self._settings.waiting_each:
-            raise Busy(
-                "busy.together",
-                "These are {asked} jobs at once, and none of them was begun: {limit} of yours may wait at a time, and "
-                "{count} wait already. Ask for fewer, or again when those have begun.",
-                asked=asked,
-                limit=self._settings.waiting_each,
-                count=mine,
-            )
-        if all_of_us + asked > self._settings.waiting:
-            raise Busy(
-                "busy.all_together",
-                "These are {asked} jobs at once, and none of them was begun: this studio lets {limit} wait, and "
-                "{count} wait already. Ask for fewer, or again in a minute.",
-                asked=asked,
-                limit=self._settings.waiting,
-                count=all_of_us,
-            )
-        self._caps.check_together(owner, mine, asked)
+        self._admission.check_waiting(owner, *self._rows.waiting(owner), asked=asked)
 
     def cancel(self, owner: str, job_id: str) -> Job:
         """Ends this job and no other at its next step. A job that has ended stays as it is."""
@@ -239,7 +187,7 @@ class JobService:
         job = self._rows.owned(owner, job_id)
         if job.state == "interrupted":
             self._check_room(owner)
-            if self._rows.queue_again(job_id, partial(self._check_waiting, owner)):
+            if self._rows.queue_again(job_id, partial(self._admission.check_waiting, owner)):
                 self._dispatch.add(replace(job, state="queued", attempt=job.attempt + 1))
             if job.ends_with_page:
                 self._presence.watch(job_id)
@@ -364,31 +312,9 @@ class JobService:
         """
         self._rows.owned(owner, job_id)
         with self._presence.here(job_id):
-            async with aclosing(self._batches(job_id, after)) as batches:
+            async with aclosing(followed(self._log, self._rows, job_id, after)) as batches:
                 async for batch in batches:
                     yield batch
-
-    async def _batches(self, job_id: str, after: int) -> AsyncGenerator[Batch]:
-        async for known in self._log.changes(job_id):
-            last: Numbered | None = None
-            while batch := await self._after(job_id, after, known):
-                last = batch[-1]
-                after = last.seq
-                yield batch
-            if last is None:
-                job = self._rows.get(job_id)
-                if job is None or job.state in ENDED:
-                    yield await asyncio.to_thread(self._log.read, job_id, after)  # said since we looked
-                    return
-                yield []
-            elif last.kind == "state" and last.data["state"] in ENDED:
-                return
-
-    async def _after(self, job_id: str, after: int, known: bool) -> Batch:
-        """The next events; from memory at once, from the database without holding up the page. ``known``: we were told
-        that there are some."""
-        recent = self._log.recent(job_id, after, told=known)
-        return recent if recent is not None else await asyncio.to_thread(self._log.read, job_id, after)
 
     def events(self, owner: str, job_id: str, after: int = 0) -> Batch:
         """Everything above ``after`` that has happened so far."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.base import Artifact, Cancelled, Event, Kept, Preview, Request, Result, Sample, Scalar, Turn
+from pipelines.base import Artifact, Cancelled, Event, Kept, Preview, Request, Result, Sample
 from pipelines.catalog import Catalog, Entry
 from pipelines.devices import Device, on_device, pick_device
 from pipelines.durable import DiskFull, is_full
@@ -29,10 +28,10 @@ from studio.engine.messages import Added, Close, Ended, Message, Order, Ready, R
 from studio.engine.options import EngineOptions
 from studio.engine.residency import Ledger, Wanted
 from studio.engine.telling import Telling
+from studio.engine.turn import EngineTurn
 from studio.engine.turns import Hold, Lease
 from studio.library.credentials import Credentials
 from studio.settings import ASSETS
-from studio.store.blobs import Blobs
 from studio.store.shared_blobs import open_blobs
 from studio.store.shared_workspaces import open_workspaces
 from studio.store.storage import open_storage
@@ -275,65 +274,6 @@ class LocalEngine:
             holder, beats = self._lease.pulse()
             seconds = self._lease.all_seconds()
             self._send(Vitals(self._ledger.used(), self._ledger.listing(), holder, seconds, beats))
-
-
-class EngineTurn:
-    """The ``Turn`` a pipeline gets: its place at the lease, its workspace and the files its request names."""
-
-    def __init__(self, lease: Lease, hold: Hold, workspace: Workspace, blobs: Blobs, room: int) -> None:
-        self._lease = lease
-        self._hold = hold
-        self._blobs = blobs
-        self.saving = workspace
-        self.workspace = workspace.folder
-        self.room = room
-
-    def begin(self) -> None:
-        self._lease.take(self._hold)
-
-    def end(self) -> None:
-        """The device is not needed any more; what is left is writing files."""
-        self._lease.leave(self._hold)
-
-    def wait(self, event: threading.Event) -> None:
-        """Waits for something another job does, without the device. Raises ``Cancelled``."""
-        with self._lease.aside(self._hold):
-            while not event.wait(0.1) and not self._hold.cancelled:
-                pass
-
-    @property
-    def device_seconds(self) -> float:
-        return self._lease.seconds(self._hold)
-
-    @property
-    def finishing(self) -> bool:
-        return self._hold.finishing
-
-    @property
-    def called(self) -> bool:
-        return self._hold.cancelled or self._hold.paused
-
-    @property
-    def interrupted(self) -> bool:
-        return self._hold.interrupted
-
-    def checkpoint(self) -> None:
-        self._lease.checkpoint(self._hold)
-
-    def saved(self) -> None:
-        self.saving.saved()
-
-    def steering(self) -> tuple[Mapping[str, Scalar], ...]:
-        return self._lease.changes(self._hold)
-
-    def aside(self) -> AbstractContextManager[None]:
-        return self._lease.aside(self._hold)
-
-    def share(self, others: Sequence[Turn]) -> None:
-        self._lease.share(self._hold, [other._hold for other in others if isinstance(other, EngineTurn)])
-
-    def read(self, digest: str) -> bytes:
-        return self._blobs.read(digest)
 
 
 def _follow(events: Iterator[Event], telling: Telling, kept: Callable[[Kept], None]) -> Result | None:

@@ -15,7 +15,7 @@ from pipelines.base import Cancelled, Event, Result, Token
 from pipelines.requests import TextRequest
 from pipelines.text import TextPipeline
 from pipelines.text_loading import load_language_model
-from studio.engine.local import EngineTurn
+from studio.engine.turn import EngineTurn
 from studio.engine.turns import Hold, Lease
 from studio.store.blobs import Blobs
 from studio.store.workspaces import Workspace
