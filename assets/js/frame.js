@@ -128,7 +128,7 @@ export function strip(element, props, trigger, watch, fixed) {
   const several = companions(box);
   element.querySelector(".widget").replaceChildren(box);
   const show = (now) => {
-    const busy = Boolean(now.doing) || now.worker !== "ready";
+    const busy = Boolean(now.doing) || (now.worker !== "ready" && now.notice !== "resting");
     box.classList.toggle("busy", busy);
     box.classList.remove("away");
     parts.doing.textContent = doing(now);

@@ -107,6 +107,8 @@ class RayHost:
                 loss = Loss("ended", "it could not be heard")
             finally:
                 self._lose(loss, lost)
+            if loss.cause == "foreign":
+                self.settled.set()  # which is known by now, and what ran there is told why
             self._closing.wait(FOREIGN_SECONDS if loss.cause == "foreign" and self._strangers > 1 else PAUSE_SECONDS)
 
     def _over(self) -> bool:
@@ -173,7 +175,6 @@ class RayHost:
         self._strangers += 1
         log.warning("the engine speaks %s; if that stays so, its machine has another version of the studio", reason)
         ray.kill(self._actor, no_restart=True)
-        self.settled.set()
         return Loss("foreign", reason.splitlines()[0][:200])
 
     def _end(self, actor: Any, loss: Loss) -> Loss:
