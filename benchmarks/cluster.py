@@ -16,7 +16,8 @@ being 20 ms: ``event_p50_ms`` in the process that leads, ``event_p50_ms_follower
 ``lost`` acknowledged jobs that have no end, ``doubled`` that have more than one, or files twice, ``torn`` files and
 sequences of events; ``ended_in_a_sentence`` by which. Of seconds [median, longest, how many]: ``sentence_s`` from a
 kill until the last of those it fell upon had read a sentence, under load; ``sentence_quiet_s`` the same with two jobs
-and nothing else, where ``moved`` is the death of a leader whose own device had them; ``silence_s`` from a blow until
+and nothing else, where ``moved`` is the death of a leader whose own device had them, and ``silent`` a machine that
+keeps its connections and says nothing, of which people are told before it is given up; ``silence_s`` from a blow until
 anybody read anything that was said after it; ``leads_s`` from a leader's death until another one takes jobs.
 
 ``plan``: what ``benchmarks.cluster_plan`` measures. One thread a worker; the last line is one JSON object.
@@ -61,7 +62,7 @@ def events() -> dict[str, float]:
 def kills(count: int, seeds: list[int]) -> dict[str, Any]:
     """Sentences when it is quiet, then a storm for each seed."""
     with opened(random.Random(seeds[0]), gpus=2) as cluster:
-        quiet(cluster, ["actor"] * 5 + ["node"] * 3)
+        quiet(cluster, ["actor"] * 5 + ["node"] * 3 + ["silent"] * 2)
         calm = audit.sentences(cluster)
     with opened(random.Random(seeds[0]), gpus=0) as cluster:
         quiet(cluster, ["leader"] * 5)

@@ -150,6 +150,9 @@ def _late(strike: Strike, job: str, life: Life) -> float | None:
     seen = life.of.get(job, [])
     if not seen or seen[0].seen > strike.at:
         return None
+    before = [one for one in seen if one.kind == "state" and one.at <= strike.at]
+    if before and before[-1].said[0] in ENDED:  # in the moment between looking and striking
+        return None
     after = next((one for one in seen if (one.kind == "state" or one.sentence) and one.at > strike.at), None)
     if after is None:  # it never was told, unless the process died first
         return None if life.end < float("inf") else float("inf")

@@ -216,7 +216,9 @@ class EventLog:
 
     def notice(self, words: str) -> None:
         """Takes a notice: another process has written events of some jobs."""
-        by, of = unpack(words)
+        with self._lock:
+            followed = set(self._watchers)
+        by, of = unpack(words, followed)
         if by == self._holder:
             return
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from studio.engine.job import Numbered
@@ -45,13 +45,15 @@ def _words(names: Sequence[str], carried: Sequence[str]) -> str:
     return " ".join(names) + (f"\n[{','.join(carried)}]" if carried else "")
 
 
-def unpack(words: str) -> tuple[str, dict[str, list[Numbered]]]:
-    """Who wrote them, and the events that are carried of each job that has new ones."""
+def unpack(words: str, followed: Container[str]) -> tuple[str, dict[str, list[Numbered]]]:
+    """Who wrote them, and of each job that has new events and is ``followed`` those that are carried. What nobody here
+    follows, as most of it, is not even read."""
     names, _, carried = words.partition("\n")
     by, *jobs = names.split()
-    of: dict[str, list[Numbered]] = {job_id: [] for job_id in jobs}
-    for job_id, *event in json.loads(carried) if carried else ():
-        of[job_id].append(Numbered(*event))
+    of: dict[str, list[Numbered]] = {job_id: [] for job_id in jobs if job_id in followed}
+    for job_id, *event in json.loads(carried) if carried and of else ():
+        if job_id in of:
+            of[job_id].append(Numbered(*event))
     return by, of
 
 

@@ -33,7 +33,8 @@ def test_every_job_is_named_and_has_all_its_events_in_order_or_none(group: list[
     told: dict[str, list[Numbered]] = {}
     for words in pack("web-1", written):
         assert len(words.encode()) < 8000
-        by, of = unpack(words)
+        by, of = unpack(words, "abcdef")
+        assert unpack(words, "a")[1] == {job: events for job, events in of.items() if job == "a"}
         assert by == "web-1"
         assert not told.keys() & of.keys()
         told |= of
