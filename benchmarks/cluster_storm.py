@@ -226,6 +226,10 @@ class Cluster:
         for web in self.webs:
             web.close()
         self.database.dispose()
+        if self.ray is not None:
+            import ray
+
+            ray.shutdown()  # else the head would not let itself be ended
 
 
 @dataclass(frozen=True)
