@@ -32,7 +32,7 @@ from studio.engine.roster import Roster
 from studio.settings import Settings
 from studio.store.choices import Choices
 from studio.store.database import Database
-from studio.store.storage import FolderStorage
+from studio.store.folder import FolderStorage
 from studio.store.tables import EventRow, JobRow
 
 #: devices, jobs that wait and people they are of: a box, a lab, and the plan's

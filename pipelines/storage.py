@@ -7,6 +7,7 @@ keeps those promises is ``studio.store``'s; here it is used by whoever is handed
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,12 @@ from pipelines.errors import StudioError
 
 #: bytes of one piece of a file on its way
 PIECE = 1 << 20
+#: what a file may be called
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+#: seconds after which a file that is put again is given a new time: long before anybody sweeps it for its age
+RENEW = 600.0
+#: seconds after which a half-written file is nobody's any more
+HALF = 86_400.0
 
 Source: TypeAlias = bytes | Path
 
@@ -118,6 +125,22 @@ def sha256_of(source: Source) -> str:
 
 def size_of(source: Source) -> int:
     return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def checked(name: str) -> str:
+    """``name`` itself, if it is one. What a person types never gets here."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"no name of a stored file: {name[:100]!r}")
+    return name
+
+
+def lets_nobody_in(address: str, reason: str) -> StudioError:
+    return StudioError(
+        "storage.refused",
+        "The storage {place} lets this machine neither read nor write ({reason}). Check its keys or permissions.",
+        place=address,
+        reason=reason,
+    )
 
 
 def torn(name: str, address: str) -> StudioError:

@@ -20,8 +20,19 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.durable import DiskFull
 from pipelines.errors import StudioError
-from pipelines.storage import PIECE, Content, Source, StorageAway, Stored, Taken, sha256_of, size_of
-from studio.store.storage import RENEW, checked, lets_nobody_in
+from pipelines.storage import (
+    PIECE,
+    RENEW,
+    Content,
+    Source,
+    StorageAway,
+    Stored,
+    Taken,
+    checked,
+    lets_nobody_in,
+    sha256_of,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -49,7 +60,7 @@ class ObjectStorage:
         except ImportError as error:
             raise StudioError(
                 "storage.extra",
-                "An object store needs one library more: pip install 'atelier-studio[cluster]'.",
+                "An object store needs one library more: pip install -e '.[cluster]'.",
             ) from error
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
         self._obstore: Any = obstore

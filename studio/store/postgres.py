@@ -30,7 +30,7 @@ def open_engine(url: str) -> Engine:
     """
     if find_spec("psycopg") is None:
         raise StudioError(
-            "database.driver", "PostgreSQL needs a driver that is not installed: pip install 'atelier-studio[cluster]'."
+            "database.driver", "PostgreSQL needs a driver that is not installed: pip install -e '.[cluster]'."
         )
     kept = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 30}
     engine = create_engine(url, json_serializer=dumps, hide_parameters=True, **kept)

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.durable import PARTIAL, DiskFull, is_full
-from pipelines.storage import Content, Storage, pieces_of, torn
+from pipelines.storage import RENEW, Content, Storage, pieces_of, torn
 from studio.store.blobs import DIGEST, Blobs, checked
-from studio.store.storage import RENEW
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from pipelines.errors import StudioError
 from pipelines.storage import Storage
 from studio.settings import ROOT
 from studio.store import shared_blobs
+from studio.store.folder import FolderStorage
 from studio.store.shared_blobs import Copies, SharedBlobs, open_blobs
-from studio.store.storage import FolderStorage
 
 ROOM = 10_000_000
 
@@ -211,7 +211,7 @@ def test_a_kill_while_files_are_fetched_leaves_no_torn_copy(tmp_path: Path) -> N
     digests = [open_blobs(tmp_path / "a", storage, ROOM).put(os.urandom(400_000)) for _ in range(20)]
     code = (
         "import sys; from pathlib import Path; from studio.store.shared_blobs import open_blobs; "
-        "from studio.store.storage import FolderStorage\n"
+        "from studio.store.folder import FolderStorage\n"
         f"shared = FolderStorage(Path({str(tmp_path / 'shared')!r}))\n"
         f"blobs = open_blobs(Path({str(tmp_path / 'b')!r}), shared, {ROOM})\n"
         "print('ready', flush=True)\n"

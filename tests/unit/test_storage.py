@@ -17,10 +17,10 @@ import pytest
 from pipelines.durable import PARTIAL, DiskFull
 from pipelines.errors import StudioError
 from pipelines.storage import PIECE, Storage, StorageAway, Taken
-from studio.store import objects
-from studio.store import storage as folders
+from studio.store import folder, objects
+from studio.store.folder import FolderStorage
 from studio.store.objects import ObjectStorage
-from studio.store.storage import FolderStorage, check, open_storage
+from studio.store.storage import check, open_storage
 from tests.object_store import ObjectStore
 from tests.unreliable import breaking_off, refusing
 
@@ -210,7 +210,7 @@ def test_what_a_disk_refuses_is_a_sentence_and_leaves_nothing(
     def refuse(_handle: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(folders.os, "fsync", refuse)
+    monkeypatch.setattr(folder.os, "fsync", refuse)
     with pytest.raises(error):
         storage.put("a/b", b"data")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_looked_into_is_not_taken_for_an_empty_one(
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         return scan(path)
 
-    monkeypatch.setattr(folders.os, "scandir", stale)
+    monkeypatch.setattr(folder.os, "scandir", stale)
     with pytest.raises(StorageAway):
         list(storage.list("jobs/a"))
 
@@ -236,7 +236,7 @@ def test_a_file_system_without_hard_links_is_a_sentence(tmp_path: Path, monkeypa
     def refuse(*_: Any) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(folders.os, "link", refuse)
+    monkeypatch.setattr(folder.os, "link", refuse)
     with pytest.raises(StudioError, match="no hard links"):
         check(FolderStorage(tmp_path))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

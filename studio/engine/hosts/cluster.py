@@ -121,7 +121,7 @@ class ClusterHosts:
         if importlib.util.find_spec("ray") is None:
             raise StudioError(
                 "cluster.extra",
-                "--cluster needs Ray, and {name} is not installed: pip install 'atelier-studio[cluster]'",
+                "--cluster needs Ray, and {name} is not installed: pip install -e '.[cluster]'",
                 name="ray",
             )
         self._options = ClusterOptions(
