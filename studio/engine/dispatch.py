@@ -133,7 +133,11 @@ class Dispatch(Hearing):
         """Cancels, finishes, pauses or resumes a job. False where it is neither queued nor with the engine."""
         with self._lock:
             waiting = next((one for one in self._roster.queue if one.id == job.id), None)
+            if waiting is not None and what == "finish" and waiting.attempt > 1 and not interactive(waiting):
+                self._finishing.add(job.id)  # it has learned something, which is kept as soon as it has a device
+                return True
             if waiting is not None and what in ("cancel", "finish"):
+                self._finishing.discard(job.id)
                 self._roster.queue.remove(waiting)
                 self._rows.move(job.id, "cancelled", LIVE)
                 self._clear(job.id)

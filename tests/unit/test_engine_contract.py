@@ -279,6 +279,20 @@ def test_a_drained_engine_takes_nothing_new_and_lets_what_runs_end(studio: Studi
     follow(studio, studio.jobs.submit(OWNER, "training", small_training(steps=2)))
 
 
+def test_a_training_told_to_finish_while_it_waits_to_go_on_keeps_what_it_had_learned(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training())
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    (device,) = (one.name for one in studio.jobs.status().devices)
+    studio.jobs.drain_device(device, True)
+    studio.jobs.stop(job.id)
+    wait_state(studio, job, "interrupted")
+    studio.jobs.resume(OWNER, job.id)
+    assert studio.jobs.finish(OWNER, job.id).state == "queued"
+    studio.jobs.drain_device(device, False)
+    assert wait_state(studio, job, "done").facts["steps"] > 0
+    assert any(item.name.endswith(".safetensors") for item in studio.library.of_job(OWNER, job.id))
+
+
 def test_a_job_an_administrator_stops_says_so_and_can_be_resumed(studio: Studio) -> None:
     job = studio.jobs.submit(OWNER, "training", endless_training())
     follow(studio, job, stop=lambda event: event.kind == "sample")
