@@ -103,6 +103,8 @@ def carried_out(order: Order, dispatch: Dispatch, rows: JobRows) -> bool:
     """Does at the process that leads what was asked for afar. Whether it could be done."""
     job = rows.get(order.job_id) if order.job_id else None
     data = order.data
+    if job is not None and job.state == "queued":
+        dispatch.add(job)  # it may have been written down after the leader last looked for new ones
     match order.what:
         case "tell" if job is not None:
             return dispatch.tell(job, data["what"])

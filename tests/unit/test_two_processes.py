@@ -15,6 +15,7 @@ from pipelines.errors import Busy, StudioError
 from studio.engine.dispatch import Dispatch
 from studio.engine.hosts import Loss
 from studio.engine.job import Job
+from studio.engine.rows import JobRows
 from studio.services import Studio, open_studio
 from studio.store.database import Database
 from studio.store.tables import JobRow
@@ -92,6 +93,15 @@ def test_what_a_person_says_at_one_process_is_done_by_the_other(pair: Pair) -> N
     assert wait_state(pair.other, job, "cancelled").attempt == 2
     with pytest.raises(StudioError, match="Only a running job"):
         jobs.pause(OWNER, job.id)
+
+
+def test_a_job_that_is_called_off_before_the_leader_has_looked_for_new_ones_is_called_off(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobRows, "unclaimed", lambda rows: [])  # as of a moment before it was written down
+    job = pair.other.jobs.submit(OWNER, "training", endless_training())
+    pair.other.jobs.cancel(OWNER, job.id)
+    wait_state(pair.other, job, "cancelled")
 
 
 def test_places_caps_and_draining_are_the_same_at_both(pair: Pair) -> None:
