@@ -23,7 +23,7 @@ from studio.engine.caps import Caps
 from studio.engine.events import EventLog
 from studio.engine.fleet import Device, Fleet
 from studio.engine.hearing import Hearing
-from studio.engine.hosts import Host, Hosts, Loss, Notice
+from studio.engine.hosts import Demand, Host, Hosts, Loss, Notice
 from studio.engine.job import LIVE, ErrorSentence, Job, Place
 from studio.engine.messages import Order, Run, Steer, Tell, Unload
 from studio.engine.recovery import AGAIN, CLOSED, MOVED, UPGRADED, sentence_of
@@ -273,9 +273,9 @@ class Dispatch(Hearing):
                 device.leaving = on
                 self._pump()
 
-    def unplaced(self) -> int:
+    def demand(self) -> Demand:
         with self._lock:
-            return 0 if self._draining else self._roster.unplaced()
+            return Demand(0, 0) if self._draining else self._roster.demand()
 
     def retire(self, name: str, seconds: float) -> bool:
         with self._lock:

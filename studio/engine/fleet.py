@@ -15,6 +15,8 @@ from studio.engine.messages import Ready, Vitals
 from studio.engine.status import DeviceStatus
 
 SILENT = Vitals(0, (), None, {})
+#: seconds for which an engine may be starting before what waits counts on others
+STARTING = 120.0
 
 
 @dataclass(eq=False)
@@ -44,6 +46,12 @@ class Device:
     def takes(self) -> bool:
         """Whether new jobs may begin here."""
         return self.ready is not None and not (self.draining or self.leaving)
+
+    @property
+    def coming(self) -> bool:
+        """Whether new jobs may begin here in a moment: its engine is being started, and has not been for long."""
+        starting = self.ready is None and time.monotonic() - self.heard < STARTING
+        return starting and not (self.draining or self.leaving)
 
     @property
     def models(self) -> frozenset[str]:
@@ -94,6 +102,11 @@ class Fleet:
     def taking(self) -> int:
         """How many take new jobs."""
         return sum(device.takes for device in self)
+
+    @property
+    def coming(self) -> int:
+        """How many will in a moment."""
+        return sum(device.coming for device in self)
 
     def takes(self, device: Device) -> bool:
         """Whether new jobs may begin at a device: at an outdated one only where there is no other."""

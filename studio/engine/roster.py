@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 from pipelines.errors import Busy
@@ -19,7 +19,7 @@ from pipelines.registry import registration
 from studio.engine.caps import Caps
 from studio.engine.estimates import UNKNOWN, Estimates
 from studio.engine.fleet import Device, Fleet
-from studio.engine.hosts import Notice
+from studio.engine.hosts import Demand, Notice
 from studio.engine.job import ErrorSentence, Job, Place
 from studio.engine.line import Waiting, choose, order, seconds_for, work_before
 from studio.engine.messages import Vitals
@@ -179,15 +179,17 @@ class Roster:
             return held
         return None
 
-    def unplaced(self) -> int:
-        """How many of those who wait would begin if there were devices enough: no cap holds them back."""
+    def demand(self) -> Demand:
+        """Who of those who wait would begin if there were devices enough, as no cap holds them back; and how many
+        devices more that would take, each having places of either class."""
         running = {owner: len(self._running_of(owner)) for owner in {job.owner for job in self.queue}}
-        count = 0
+        waiting = Counter[bool]()
         for job in self.queue:
             if self._held(job, running[job.owner]) is None:
                 running[job.owner] += 1
-                count += 1
-        return count
+                waiting[interactive(job)] += 1
+        devices = max((ceil(count / self._places(of_class)) for of_class, count in waiting.items()), default=0)
+        return Demand(waiting.total(), max(0, devices - self.fleet.coming))
 
     def _running_of(self, owner: str) -> list[Job]:
         return [one.job for one in self._of_owner.get(owner, {}).values() if not one.paused]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from studio.engine.caps import Caps
-from studio.engine.fleet import Device, Fleet
+from studio.engine.fleet import STARTING, Device, Fleet
+from studio.engine.hosts import Demand
 from studio.engine.hosts.inline import InlineHost
 from studio.engine.job import Job
 from studio.engine.messages import Ready, Vitals
@@ -214,3 +215,31 @@ def test_a_training_whose_owner_has_no_device_minutes_left_says_so_while_it_wait
     assert fill(line) == []
     words = place_words(line.place(waiting.id), "training", "en")
     assert words.startswith("You have used 1 minutes of the device in 24 hours, and 1 is the cap of your role, Member.")
+
+
+def test_more_devices_are_of_use_for_what_waits_each_with_places_of_either_class(clock: Clock) -> None:
+    line = roster(clock, running=4)
+    assert line.demand() == Demand(0, 0)
+    ask(line, job("anna", "training"))
+    assert line.demand() == Demand(1, 1)
+    ask(line, job("anna", "training"), job("ben", "training"), *(job(f"person {number}") for number in range(5)))
+    assert line.demand() == Demand(8, 2), "two trainings each, and four that somebody waits for"
+
+
+def test_what_a_cap_holds_back_is_no_reason_for_more_devices(clock: Clock) -> None:
+    line = roster(clock, caps=CapSettings.model_validate({"member": {"running": 1}}))
+    ask(line, *(job("hog", "training") for _ in range(9)))
+    assert line.demand() == Demand(1, 1)
+
+
+def test_a_device_that_is_being_started_is_counted_on_unless_it_goes_or_takes_long(clock: Clock) -> None:
+    line = roster(clock, running=4)
+    device = next(iter(line.fleet))
+    device.ready = None
+    ask(line, *(job("anna", "training") for _ in range(3)))
+    assert line.demand() == Demand(3, 1)
+    device.leaving = True
+    assert line.demand() == Demand(3, 2)
+    device.leaving = False
+    device.heard -= 2 * STARTING
+    assert line.demand() == Demand(3, 2)

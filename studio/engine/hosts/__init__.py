@@ -28,6 +28,15 @@ class Loss:
 Notice: TypeAlias = Literal["", "away", "bringing", "resting", "empty"]
 
 
+@dataclass(frozen=True)
+class Demand:
+    """``jobs`` that wait would begin if there were devices enough: ``devices`` more than there are and are being
+    started."""
+
+    jobs: int
+    devices: int
+
+
 class Host(Protocol):
     """An engine somewhere. ``receive`` gets every message, from a thread of the host's."""
 
@@ -62,8 +71,8 @@ class Members(Protocol):
     def part(self, name: str) -> None:
         """It is gone for good, and its host has said that it was lost."""
 
-    def unplaced(self) -> int:
-        """How many jobs would begin if there were devices enough."""
+    def demand(self) -> Demand:
+        """What a larger cluster would be of use for."""
 
     def retire(self, name: str, seconds: float) -> bool:
         """Whether a device has had nothing to do for so long; if so nothing begins there any more, and it may go."""

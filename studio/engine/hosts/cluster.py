@@ -133,7 +133,6 @@ class ClusterHosts:
             settings.cluster_devices,
             settings.cluster_least,
             settings.cluster_idle,
-            settings.running,
         )
         self._hosts: dict[str, ClusterHost] = {}
         self._given_up: set[str] = set()  # lives of engines whose jobs went elsewhere
@@ -256,10 +255,10 @@ class ClusterHosts:
                 self._given_up.add(host.lose(loss))
             case Noticed(notice):
                 members.notice(notice)
-            case Question("unplaced"):
-                line.send(Answer(members.unplaced()))
-            case Question("retire", name, seconds):
-                line.send(Answer(members.retire(name, seconds)))
+            case Question(number, "demand"):
+                line.send(Answer(number, members.demand()))
+            case Question(number, "retire", name, seconds):
+                line.send(Answer(number, members.retire(name, seconds)))
 
     def _joined(self, name: str, node: str, members: Members) -> None:
         host = self._hosts.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from studio.engine.hosts import Loss, Notice
+from studio.engine.hosts import Demand, Loss, Notice
 from studio.engine.job import ErrorSentence
 from studio.engine.messages import Marked, Message, Order
 from studio.engine.options import EngineOptions
@@ -23,7 +23,6 @@ class ClusterOptions:
     most: int = 0
     least: int = 1
     idle_seconds: float = 300.0
-    places: int = 4
 
 
 # ------------------------------------------------------------------------- to the one that is connected
@@ -54,9 +53,10 @@ class Acknowledge:
 
 @dataclass(frozen=True)
 class Answer:
-    """To the ``Question`` that was asked last."""
+    """To the ``Question`` of that number."""
 
-    value: int
+    number: int
+    value: Demand | bool
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,10 @@ class Noticed:
 
 @dataclass(frozen=True)
 class Question:
-    """How many jobs find no place, or whether a device that has been idle for ``seconds`` may go."""
+    """What a larger cluster would be of use for, or whether a device that has been idle for ``seconds`` may go."""
 
-    what: Literal["unplaced", "retire"]
+    number: int
+    what: Literal["demand", "retire"]
     name: str = ""
     seconds: float = 0.0
 

@@ -6,16 +6,19 @@ time; it ends by itself when the line closes, or when the cluster it knows is no
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import queue
 import signal
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
+from typing import Literal, cast
 
 from pipelines.errors import StudioError
-from studio.engine.hosts import Host, Notice
+from studio.engine.hosts import Demand, Host, Notice
 from studio.engine.hosts.cluster_messages import (
     Acknowledge,
     Answer,
@@ -54,7 +57,8 @@ class Told:
         self._asking = threading.Lock()
         self._noticing = threading.Lock()
         self._notices: dict[str, Notice] = {"head": "", "fleet": ""}
-        self.answers: queue.Queue[int] = queue.Queue()
+        self._numbers = itertools.count()
+        self.answers: queue.Queue[Answer] = queue.Queue()
         self.hosts: dict[str, Host] = {}
 
     def say(self, word: Up) -> None:
@@ -85,16 +89,25 @@ class Told:
             self._notices[by] = notice
             self.say(Noticed(self._notices["head"] or self._notices["fleet"]))
 
-    def unplaced(self) -> int:
-        return self._ask(Question("unplaced"))
+    def demand(self) -> Demand:
+        return cast(Demand, self._ask("demand"))
 
     def retire(self, name: str, seconds: float) -> bool:
-        return bool(self._ask(Question("retire", name, seconds)))
+        return cast(bool, self._ask("retire", name, seconds))
 
-    def _ask(self, question: Question) -> int:
+    def _ask(self, what: Literal["demand", "retire"], name: str = "", seconds: float = 0.0) -> Demand | bool:
+        """Raises ``ConnectionError`` where that takes too long."""
         with self._asking:
+            question = Question(next(self._numbers), what, name, seconds)
             self.say(question)
-            return self.answers.get(timeout=ANSWER_SECONDS)
+            end = time.monotonic() + ANSWER_SECONDS
+            while True:
+                try:
+                    answer = self.answers.get(timeout=max(0.0, end - time.monotonic()))
+                except queue.Empty:
+                    raise ConnectionError(f"the studio did not answer for {ANSWER_SECONDS:g} s") from None
+                if answer.number == question.number:  # not to one that was given up
+                    return answer.value
 
 
 def main() -> None:
@@ -140,8 +153,8 @@ def main() -> None:
                 host.order(order)
             case Acknowledge(name, number) if host := told.hosts.get(name):
                 host.acknowledge(number)
-            case Answer(value):
-                told.answers.put(value)
+            case Answer():
+                told.answers.put(word)
             case Leave():
                 threading.Timer(LEAVING_SECONDS, os._exit, (0,)).start()  # without its head Ray takes its time
                 hosts.close()

@@ -6,25 +6,22 @@ Decides alone, on plain numbers; machines are for Ray's autoscaler to start and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
 
 @dataclass(frozen=True)
 class Growing:
-    """``most`` devices, 0: the cluster is as large as it is; ``least`` also while nothing waits. Each takes ``places``
-    jobs at a time."""
+    """``most`` devices, 0: the cluster is as large as it is; ``least`` also while nothing waits."""
 
     most: int
     least: int
-    places: int
 
     @property
     def grows(self) -> bool:
         return self.most > 0
 
-    def wanted(self, devices: int, unplaced: int) -> int:
-        """How many devices there should be, ``devices`` being there and ``unplaced`` jobs finding no place."""
-        return max(self.least, min(self.most, devices + ceil(unplaced / self.places)))
+    def wanted(self, devices: int, more: int) -> int:
+        """How many devices there should be, ``devices`` being there and ``more`` being of use."""
+        return max(self.least, min(self.most, devices + more))
 
     def spare(self, devices: int) -> int:
         """How many may go, once they have had nothing to do for long."""

@@ -43,7 +43,7 @@ class RayHosts:
         self._leaving: set[str] = set()
         self._resting: set[str] = set()  # given back, until something waits again
         self._renewed: set[str] = set()  # once: a machine may have no other code than it had
-        self._growing = Growing(options.most, options.least, options.places)
+        self._growing = Growing(options.most, options.least)
         self._asked = -1
         self._noticed: Notice | None = None
         self._closing = threading.Event()
@@ -123,13 +123,12 @@ class RayHosts:
     def _scale(self) -> int:
         """Asks Ray's autoscaler for as many GPUs as what waits could use, and leaves those that nobody uses for long.
         How many were asked for."""
-        unplaced = self._members.unplaced()
-        wanted = self._growing.wanted(len(self._hosts), unplaced)
-        if unplaced:
+        demand = self._members.demand()
+        if demand.jobs:
             self._resting.clear()
         else:
             self._release()
-            wanted = max(len(self._hosts), self._growing.least)
+        wanted = self._growing.wanted(len(self._hosts), demand.devices)
         if wanted != self._asked:
             log.info("the cluster is asked for %d devices", wanted)
             request_resources(bundles=[{"GPU": 1}] * wanted)
