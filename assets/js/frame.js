@@ -69,14 +69,15 @@ function stageWords(job) {
 
 const LONG = new Set(["training", "sticker_training"]);
 
+/** What is said of the work, and how much more of one's own goes on: the second is never cut off. */
 function doing(now) {
-  if (now.worker !== "ready") return t(now.notice ? `notice.${now.notice}` : `strip.${now.worker}`);
+  if (now.worker !== "ready") return [t(now.notice ? `notice.${now.notice}` : `strip.${now.worker}`)];
   const mine = now.running.filter((one) => one.mine && one.state === "running");
-  if (!mine.length) return t(now.doing ? "strip.others" : "strip.idle");
+  if (!mine.length) return [t(now.doing ? "strip.others" : "strip.idle")];
   const soon = mine.filter((one) => !LONG.has(one.kind)); // what somebody waits for
   const holder = soon.find((one) => one.job_id === now.doing?.job_id); // of long ones always the first: they take turns
   const words = stageWords(holder ?? soon[0] ?? mine[0]);
-  return mine.length > 1 ? t("strip.more", {words, count: mine.length - 1}) : words;
+  return mine.length > 1 ? [words, ` · ${t("strip.more", {count: mine.length - 1})}`] : [words];
 }
 
 function place(now) {
@@ -122,6 +123,8 @@ const companion = (one) => el("li", {class: one.worker !== "ready" ? "away" : on
 
 export function strip(element, props, trigger, watch, fixed) {
   const parts = Object.fromEntries(["doing", "place", "model", "device"].map((name) => [name, el(`span.strip-${name}`, {id: `strip-${name}`})]));
+  parts.doing.append(el("span"), el("span"));
+  const say = (words, more = "") => { [parts.doing.firstChild.textContent, parts.doing.lastChild.textContent] = [words, more]; };
   const fillBar = el("span.strip-fill");
   const memory = el("span.strip-memory", {id: "strip-memory"}, el("span.strip-bar", {}, fillBar), el("span.strip-bytes"));
   const box = el("div.strip", {role: "status", "aria-live": "off", "aria-label": t("strip.label")}, el("span.strip-dot"), parts.doing, parts.place, el("span.strip-space"), parts.model, memory, parts.device);
@@ -131,7 +134,7 @@ export function strip(element, props, trigger, watch, fixed) {
     const busy = Boolean(now.doing) || (now.worker !== "ready" && now.notice !== "resting");
     box.classList.toggle("busy", busy);
     box.classList.remove("away");
-    parts.doing.textContent = doing(now);
+    say(...doing(now));
     parts.place.textContent = place(now);
     parts.device.hidden = now.devices.length > 1;
     several.show(now.devices);
@@ -147,7 +150,7 @@ export function strip(element, props, trigger, watch, fixed) {
   };
   const away = () => {
     box.classList.add("away");
-    parts.doing.textContent = t("strip.away");
+    say(t("strip.away"));
   };
   let waiting = false;
   const poll = async () => {

@@ -84,8 +84,22 @@ def test_seeds_and_values_run_over_each_other_and_one_of_them_is_stopped(new_per
     expect(person("training-curves .curves-runs .curves-key")).to_have_count(4, timeout=60_000)
     expect(person("training-samples .samples-frame-of:visible")).to_have_count(4, timeout=60_000)
     expect(person("strip-doing")).to_have_text(re.compile(r"Training, second \d+ of 600 · 3 more"))
+    sees_on_a_phone_how_much_more_goes_on(person)
     sees_devices(person)
     stops_one_and_then_all(person)
+
+
+def sees_on_a_phone_how_much_more_goes_on(person: Person) -> None:
+    """Whatever is cut off for want of room."""
+    size = person.page.viewport_size
+    assert size is not None
+    person.page.set_viewport_size({"width": 400, "height": 800})
+    more = person("strip-doing > :last-child")
+    expect(more).to_have_text("· 3 more")
+    assert more.evaluate(
+        "one => one.getBoundingClientRect().right <= one.parentElement.getBoundingClientRect().right + 1"
+    )
+    person.page.set_viewport_size(size)
 
 
 def sees_devices(person: Person) -> None:

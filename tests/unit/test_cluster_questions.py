@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from studio.engine.hosts import Demand, cluster_process
-from studio.engine.hosts.cluster_messages import Answer, Question
+from studio.engine.hosts.cluster_messages import Answer, Leaving, Question
 from studio.engine.hosts.cluster_process import Told
 
 
@@ -28,6 +28,7 @@ def test_a_studio_that_does_not_answer_is_no_end_and_its_late_answer_is_to_nothi
     with pytest.raises(ConnectionError, match=r"did not answer for 0\.05 s"):
         told.retire("idle-0", 300)
     late = asked(theirs)
+    assert theirs.recv() == Leaving("idle-0", False), "it was not let go, whatever is answered yet"
     monkeypatch.setattr(cluster_process, "ANSWER_SECONDS", 30.0)
 
     def answer() -> None:

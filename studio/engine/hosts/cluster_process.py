@@ -60,6 +60,7 @@ class Told:
         self._numbers = itertools.count()
         self.answers: queue.Queue[Answer] = queue.Queue()
         self.hosts: dict[str, Host] = {}
+        self._leaving: set[str] = set()
 
     def say(self, word: Up) -> None:
         with self._sending:
@@ -74,10 +75,12 @@ class Told:
         host.start(lambda message: self.say(Said(name, message)), lambda loss: self.say(Lost(name, loss)))
 
     def leaving(self, name: str, on: bool) -> None:
+        (self._leaving.add if on else self._leaving.discard)(name)
         self.say(Leaving(name, on))
 
     def part(self, name: str) -> None:
         del self.hosts[name]
+        self._leaving.discard(name)
         self.say(Parted(name))
 
     def notice(self, notice: Notice) -> None:
@@ -93,7 +96,11 @@ class Told:
         return cast(Demand, self._ask("demand"))
 
     def retire(self, name: str, seconds: float) -> bool:
-        return cast(bool, self._ask("retire", name, seconds))
+        try:
+            return cast(bool, self._ask("retire", name, seconds))
+        except ConnectionError:
+            self.say(Leaving(name, name in self._leaving))  # it stays: a yes that comes too late is taken back
+            raise
 
     def _ask(self, what: Literal["demand", "retire"], name: str = "", seconds: float = 0.0) -> Demand | bool:
         """Raises ``ConnectionError`` where that takes too long."""
