@@ -104,9 +104,12 @@ class EventLog:
                     self._forget(job_id)
                 raise
             self.heard.wrote(marks)
-            for job_id, events in written.items() if self._leads else ():
-                self._last[job_id] = events[-1].seq
-                self._tails[job_id].extend(events)
+            for job_id, events in written.items():
+                if self._leads:
+                    self._last[job_id] = events[-1].seq
+                    self._tails[job_id].extend(events)
+                else:  # perhaps we did a moment ago, and do again in another: the next number is the database's to know
+                    self._forget(job_id)
             for job_id in makes:
                 self._told.forget(job_id)  # nobody tells us of our own
         for job_id in makes:

@@ -8,13 +8,19 @@ import pytest
 from sqlalchemy.orm import Session
 
 from studio.engine.events import EventLog
+from studio.engine.term import Term
 from studio.store.database import Database
 from studio.store.tables import JobRow
+from tests.postgres import PostgreSQL
 
 
 @pytest.fixture
 def database(database: Database) -> Database:
     """With two jobs that run."""
+    return begun(database)
+
+
+def begun(database: Database) -> Database:
     with database.write() as session:
         for name in ("one", "two"):
             session.add(JobRow(id=name, owner="ann", kind="text", request={}, state="running", created=1.0))
@@ -66,6 +72,33 @@ def test_a_commit_that_fails_tells_nobody_and_loses_nothing(log: EventLog) -> No
         log.commit("one", fail)
     log.append("one", "token", {"text": "b"})
     assert [(event.seq, event.data["text"]) for event in log.read("one")] == [(1, "a"), (2, "b")]
+
+
+def test_what_was_written_in_the_moment_the_line_broke_keeps_its_number_when_we_lead_again(
+    postgresql: PostgreSQL,
+) -> None:
+    database = begun(Database(postgresql.fresh()))
+    term = Term(database)
+    term.begin()
+    log = EventLog(database, term)
+
+    def cut(_session: Session) -> list[tuple[str, dict[str, str]]]:
+        term.suspend()  # after it was found that we lead, and before it is on disk
+        return [("state", {"state": "running"})]
+
+    log.append("one", "token", {"text": "a"})
+    log.commit("one", cut)
+    term.begin()
+    log.append("one", "token", {"text": "b"})
+    log.commit("one", lambda _session: [("state", {"state": "done"})])
+    assert [(event.seq, event.kind) for event in log.read("one")] == [
+        (1, "token"),
+        (2, "state"),
+        (3, "token"),
+        (4, "state"),
+    ]
+    log.close()
+    database.close()
 
 
 def test_a_long_history_is_read_from_the_database_once_it_left_memory(log: EventLog) -> None:
