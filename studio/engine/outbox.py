@@ -25,15 +25,15 @@ class Outbox:
         self._changed = threading.Condition()
         self._kept: deque[tuple[int, Message]] = deque()
         self._last = 0
-        self._jobs: dict[str, None] = {}  # in the order of coming
+        self._jobs: dict[str, int] = {}  # how many ends of each are to be written down; in the order of coming
         self._ready: Ready | None = None
         self._vitals: Vitals | None = None
         self._beats = 0  # how often ``_vitals`` or ``_ready`` were new
 
     def runs(self, order: Run) -> None:
-        """The job is here from now on, until its end is acknowledged."""
+        """The job is here from now on, until its end is acknowledged. One that is begun again may come before that."""
         with self._changed:
-            self._jobs[order.job_id] = None
+            self._jobs[order.job_id] = self._jobs.get(order.job_id, 0) + 1
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -74,5 +74,10 @@ class Outbox:
             while self._kept and self._kept[0][0] <= number:
                 _, message = self._kept.popleft()
                 if isinstance(message, Ended):
-                    self._jobs.pop(message.job_id, None)
+                    self._ended(message.job_id)
             self._changed.notify_all()
+
+    def _ended(self, job_id: str) -> None:
+        self._jobs[job_id] -= 1
+        if not self._jobs[job_id]:
+            del self._jobs[job_id]

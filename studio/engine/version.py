@@ -7,8 +7,9 @@ from functools import cache
 
 from studio.settings import ROOT
 
-#: of ``messages``: one more whenever an engine or a listener of before would not understand them any more
-PROTOCOL = 1
+#: of ``messages`` and of the calls that carry them: one more whenever an engine or a listener of before would not
+#: understand them any more
+PROTOCOL = 2
 #: what an engine is made of
 PARTS = ("pipelines", "studio/engine", "studio/library", "studio/store")
 

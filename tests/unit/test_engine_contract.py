@@ -125,6 +125,19 @@ def test_a_training_is_steered_while_it_runs_and_while_it_is_paused(studio: Stud
     wait_state(studio, job, "cancelled")
 
 
+def test_what_is_said_in_quick_succession_is_heard_in_that_order(studio: Studio) -> None:
+    job = studio.jobs.submit(OWNER, "training", endless_training(gamma=1))
+    follow(studio, job, stop=lambda event: event.kind == "metrics")
+    for gamma in range(2, 32):
+        studio.jobs.steer(OWNER, job.id, {"gamma": gamma})
+    events = follow(studio, job, stop=lambda event: event.kind == "mark" and "→ 31" in str(event.data))
+    heard = [float(value) for mark in marks(events) for value in mark.removeprefix("penalty weight ").split(" → ")]
+    assert heard == sorted(heard)
+    assert (heard[0], heard[-1]) == (1, 31)
+    studio.jobs.cancel(OWNER, job.id)
+    wait_state(studio, job, "cancelled")
+
+
 def test_a_training_goes_back_to_a_snapshot_and_another_branches_from_it(studio: Studio) -> None:
     job = studio.jobs.submit(OWNER, "training", endless_training())
     follow(studio, job, stop=lambda event: event.kind == "metrics")

@@ -64,6 +64,18 @@ def test_a_job_is_there_until_its_end_is_acknowledged() -> None:
     assert box.jobs == ()
 
 
+def test_a_job_that_was_begun_again_before_its_first_end_was_acknowledged_is_still_there() -> None:
+    box = Outbox()
+    box.runs(Run("a", OWNER, "training", {}))
+    box.put(Ended("a", "interrupted", 1.0))
+    box.runs(Run("a", OWNER, "training", {}))
+    box.acknowledge(1)
+    assert box.jobs == ("a",)
+    box.put(Ended("a", "done", 2.0))
+    box.acknowledge(2)
+    assert box.jobs == ()
+
+
 def test_whoever_says_more_than_may_be_kept_waits_until_somebody_has_listened() -> None:
     box = Outbox(most=2)
     talking = threading.Thread(target=lambda: [box.put(said(number)) for number in range(4)])

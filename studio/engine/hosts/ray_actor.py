@@ -1,7 +1,8 @@
 """The actor that holds one device's LocalEngine somewhere in a Ray cluster.
 
-Knows the engine, its outbox and how it is listened to. Does not know who listens, and goes on when nobody does; where
-nobody has for long and nothing is left to be told, it leaves the GPU to others. Brings torch in: only actors import it.
+Knows the engine, its inbox and outbox and how it is listened to. Does not know who listens, and goes on when nobody
+does; where nobody has for long and nothing is left to be told, it leaves the GPU to others. Brings torch in: only
+actors import it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import ray
 
+from studio.engine.inbox import Inbox
 from studio.engine.messages import Attached, Marked, Message, Order, Run
 from studio.engine.options import EngineOptions
 from studio.engine.outbox import Outbox
@@ -39,6 +41,7 @@ class RayEngine:
         self._listener = 0
         self._heard_of = time.monotonic()
         self._outbox = Outbox(lambda: self._wake())
+        self._inbox = Inbox()
         from studio.engine.local import LocalEngine  # brings torch in
 
         self._engine = LocalEngine(here(options), self._outbox.put)
@@ -65,13 +68,14 @@ class RayEngine:
             else:
                 await news.wait()
 
-    async def order(self, source: str, order: Order) -> None:
-        """Takes an order that is meant for this life of the engine."""
-        if source != self._source:
-            return
-        if isinstance(order, Run):
-            self._outbox.runs(order)
-        self._engine.order(order)
+    async def order(self, source: str, sender: str, orders: Sequence[tuple[int, Order]]) -> int:
+        """Takes orders that are meant for this life of the engine; the number of the last that came."""
+        if source == self._source:
+            for order in self._inbox.take(sender, orders):
+                if isinstance(order, Run):
+                    self._outbox.runs(order)
+                self._engine.order(order)
+        return self._inbox.last(sender)
 
     async def acknowledge(self, source: str, number: int) -> None:
         self._heard_of = time.monotonic()

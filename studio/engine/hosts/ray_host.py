@@ -16,6 +16,7 @@ import ray
 from ray.exceptions import RayError, RaySystemError
 
 from studio.engine.hosts import Loss
+from studio.engine.hosts.ray_line import RayLine
 from studio.engine.hosts.watch import Watch
 from studio.engine.messages import Attached, Marked, Message, Order, Ready
 from studio.engine.version import PROTOCOL
@@ -53,6 +54,7 @@ class RayHost:
         self._listener: threading.Thread | None = None
         self._actor: Any = None
         self._source = ""
+        self._line: RayLine | None = None  # to the life of the engine that is listened to
         self._strangers = 0  # how many engines in a row could not be understood
         self._given_up = set(given_up)  # lives of the engine whose jobs were lost to us
         #: set once it was heard what the engine has, or that it is not there to say so
@@ -66,14 +68,12 @@ class RayHost:
         self._listener.start()
 
     def order(self, order: Order) -> None:
-        actor, source = self._actor, self._source
-        if source:
-            actor.order.remote(source, order)
+        if (line := self._line) is not None:
+            line.order(order)
 
     def acknowledge(self, number: int) -> None:
-        actor, source = self._actor, self._source
-        if source:
-            actor.acknowledge.remote(source, number)
+        if (line := self._line) is not None:
+            line.acknowledge(number)
 
     def close(self) -> None:
         """Listens no more. What runs goes on, and is there for whoever listens next."""
@@ -120,7 +120,7 @@ class RayHost:
             return
         if self._source:
             self._given_up.add(self._source)
-        self._source, self.state = "", "restarting"
+        self._source, self._line, self.state = "", None, "restarting"
         log.warning("the engine of an actor %s (%s) and is started again", loss.cause, loss.reason)
         lost(loss)
 
@@ -160,7 +160,7 @@ class RayHost:
     def _take(self, message: Message | Marked, watch: Watch, receive: Callable[[Message | Marked], None]) -> None:
         watch.hear(message.message if isinstance(message, Marked) else message)
         if isinstance(message, Attached):
-            self._source = message.source
+            self._source, self._line = message.source, RayLine(self._actor, message.source)
             self.outdated, self._strangers = message.build != self._build, 0
         elif isinstance(message, Ready):
             self.state = "ready"
