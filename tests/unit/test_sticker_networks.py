@@ -102,8 +102,9 @@ def test_several_sentences_each_with_its_style_and_negative_prompt_are_what_each
             generator=seeded(row),
             output_type="pt",
         ).images
-        assert (together[row] - alone[0]).abs().max() < 1e-4
-    assert (together[0] - together[2]).abs().max() > 1e-3
+        # rows of a larger product are summed in another order; random weights blow that up to 1e-4 on some CPUs
+        assert (together[row] - alone[0]).abs().max() < 1e-3
+    assert (together[0] - together[2]).abs().max() > 0.1
 
 
 def test_a_style_there_is_not_and_another_size_are_refused_with_the_rule(pipe: StickerPipeline) -> None:
