@@ -15,6 +15,7 @@ from studio.locales import language_of
 from studio.owners import owner_of
 from studio.tabs.models import chosen_first, fetch_note, menu_choices, model_menu
 from studio.tabs.parts import QUIET, Updates
+from studio.tabs.proposing import propose
 from studio.tabs.tab import Tab
 from studio.widgets import widget
 
@@ -45,7 +46,7 @@ class ModelTab(Tab):
         names = sorted({name for entry in self.studio.catalog.entries(self.kind) for name in entry.settings})
         if names:
             wanted = [self.controls.fields[name] for name in names]
-            menu.select(self.prefer, [menu, *wanted], [menu, *wanted], **QUIET)
+            propose(menu.select, self.prefer, [menu], wanted)
 
     def look_again(self, model: str | None, request: gr.Request) -> tuple[Any, dict[str, Any] | None]:
         """The menu with what was fetched or added since the page was built; only an administrator may type an id."""
@@ -74,7 +75,7 @@ class ModelTab(Tab):
         chosen = self.studio.catalog.named(model or "")
         settings |= chosen.settings if chosen else {}
         fields = self.controls.fields
-        return {self.menu: gr.skip(), **{fields[name]: value for name, value in settings.items()}}
+        return {fields[name]: value for name, value in settings.items()}
 
 
 def _as_wanted(entry: Entry, now: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from pipelines.training.own_set import EDGES
 from pipelines.training.recipe_names import RECIPES
 from studio.locales import STRINGS, both, i18n, language_of
 from studio.tabs.parts import QUIET, Controls, Updates
+from studio.tabs.proposing import propose
 
 #: number boxes in the order they are laid out, and how far their arrows go
 NUMBERS: Mapping[str, float] = {
@@ -83,9 +84,9 @@ class RecipeForm:
         fields = self.controls.fields
         self.menu.change(self.show, self.menu, [self.menu, *(fields[name] for name in OWN)], **QUIET)
         wanted = [fields[name] for name in NUMBERS]
-        asked = [self.menu, fields["dataset"], fields["edge"], *wanted]
-        for choice in (self.menu, fields["dataset"], fields["edge"]):
-            choice.select(self.prefer, asked, wanted, **QUIET)  # type: ignore[attr-defined]
+        asked = [self.menu, fields["dataset"], fields["edge"]]
+        for choice in asked:
+            propose(choice.select, self.prefer, asked, wanted)  # type: ignore[attr-defined]
 
     def show(self, recipe: str | None, request: gr.Request) -> Updates:
         """Says what the recipe does, and shows the settings it looks at."""
@@ -101,8 +102,7 @@ class RecipeForm:
         now, fields = dict(zip(NUMBERS, posted, strict=True)), self.controls.fields
         untouched = [name for name in NUMBERS if now[name] is None or now[name] in self._wishes(name)]
         size = edge or EDGES[0] if dataset == OWN_SET else size_of(str(dataset))
-        wishes = {fields[name]: self._wish(recipe, size, name) for name in untouched} if recipe in RECIPES else {}
-        return wishes or {fields["width"]: gr.skip()}
+        return {fields[name]: self._wish(recipe, size, name) for name in untouched} if recipe in RECIPES else {}
 
     def _wish(self, recipe: str | None, size: int, name: str) -> float:
         """The value of a setting where a person gave none."""

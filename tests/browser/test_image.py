@@ -42,6 +42,18 @@ def test_a_picture_is_made_and_carries_its_recipe(person: Person) -> None:
     expect(person("image-film .card")).to_have_count(1)
 
 
+def test_what_was_typed_while_the_settings_of_a_model_were_on_their_way_stays(person: Person) -> None:
+    page = person.open("image")
+    person.more("image")
+    expect(person("image-steps input[type=number]")).to_have_value("24")
+    line = {"offline": False, "latency": 700, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", line)
+    person.choose("image-model", "tiny-sd")
+    person.number("image-steps", 3)
+    expect(person("image-count input[type=number]")).to_have_value("1")  # it was 4 for stickers
+    expect(person("image-steps input[type=number]")).to_have_value("3")
+
+
 def test_several_pictures_open_large_and_the_arrow_keys_walk_through_them(person: Person) -> None:
     settle(person)
     person.number("image-count", 3)

@@ -22,9 +22,6 @@ def choose(person: Person, steps: int = 2) -> None:
     person.choose("image-model", "tiny-stickers")
     expect(person("image-style [role=radio]").first).to_be_visible()
     person.more("image")
-    person.page.wait_for_timeout(
-        1500
-    )  # the model's own settings come with an answer of their own, and nothing tells of it
     person.number("image-steps", steps)
 
 
